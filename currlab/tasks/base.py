@@ -1,0 +1,117 @@
+"""What is learnt: a `Task` makes problems at a level, verifies answers exactly, writes solutions."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from currlab.errors import CurrlabError
+
+Key = tuple[str, int, int]
+
+ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
+MAX_DRAWS = 10_000
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One problem. Equal keys mean equal problems: `seed` alone decides the draw within a level.
+
+    Seeds >= 0 are training problems and negative seeds are test problems; no prompt is both.
+    """
+
+    task: str
+    level: int
+    seed: int
+    prompt: str
+    answer: str
+
+    @property
+    def key(self) -> Key:
+        return (self.task, self.level, self.seed)
+
+    @property
+    def arm(self) -> str:
+        """The label that most curricula group by: ``"sorting/5"``."""
+        return f"{self.task}/{self.level}"
+
+
+class Task(ABC):
+    """A family of problems with a level knob, an exact verifier and worked solutions.
+
+    A new task is one subclass: `name`, `title`, `max_level`, and `draw`; `check` and `steps` where
+    the defaults (equal text, no written thought) do not fit. Levels run from 1 to `max_level`.
+
+    >>> from currlab.tasks import get_task
+    >>> problem = get_task("sorting").make(level=3, seed=0)
+    >>> get_task("sorting").verify(problem, f"<answer>{problem.answer}</answer>")
+    True
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    max_level: ClassVar[int]
+
+    @abstractmethod
+    def draw(self, level: int, rng: random.Random) -> tuple[str, str]:
+        """Draw (prompt, answer) at `level`; every random choice comes from `rng`."""
+
+    def check(self, problem: Problem, answer: str) -> bool:
+        """Is `answer` (the text between the answer tags) right? Must accept any string."""
+        return answer.strip() == problem.answer
+
+    def steps(self, problem: Problem) -> list[str]:
+        """The written thought of a worked solution, in order; empty if the task needs none."""
+        return []
+
+    @property
+    def levels(self) -> range:
+        return range(1, self.max_level + 1)
+
+    def make(self, level: int, seed: int) -> Problem:
+        """The problem of this key, the same on every machine.
+
+        Draws are repeated until the prompt falls on the seed's side of the split, which is a
+        function of the prompt alone: that is why training and test problems can never coincide.
+        """
+        if level not in self.levels:
+            raise CurrlabError(
+                f"Task '{self.name}' has levels 1 to {self.max_level}; level {level!r} is not one."
+            )
+        rng = random.Random(f"{self.name}/{level}/{seed}")
+        for _ in range(MAX_DRAWS):
+            prompt, answer = self.draw(level, rng)
+            if is_test_prompt(prompt) == (seed < 0):
+                return Problem(self.name, level, seed, prompt, answer)
+        raise CurrlabError(
+            f"Task '{self.name}' has too few different problems at level {level} to split into "
+            "training and test problems."
+        )
+
+    def verify(self, problem: Problem, completion: str) -> bool:
+        """Does the completion hold exactly one answer block, and is that answer right?"""
+        answer = extract_answer(completion)
+        return answer is not None and self.check(problem, answer)
+
+    def completion(self, problem: Problem, thought: bool = False) -> str:
+        """A worked solution as the model should write it, with the thought or without."""
+        steps = self.steps(problem) if thought else []
+        written = f"<think>{chr(10).join(steps)}</think>" if steps else ""
+        return f"{written}<answer>{problem.answer}</answer>"
+
+
+def is_test_prompt(prompt: str) -> bool:
+    """One prompt in five belongs to the test split, decided by its hash and nothing else."""
+    return int.from_bytes(hashlib.sha256(prompt.encode()).digest()[:4], "big") % 5 == 0
+
+
+def extract_answer(completion: str) -> str | None:
+    """The text of the only answer block, or None: two answers are a guess, not an answer."""
+    if completion.count("<answer>") != 1 or completion.count("</answer>") != 1:
+        return None
+    match = ANSWER.search(completion)
+    return match.group(1) if match else None
