@@ -1,0 +1,45 @@
+"""HOW it is taught: strategies for the five dials, and recipes made of them."""
+
+from currlab.curricula.core import Catalog, Clock, Group, Pick, Recipe, Rollout, Score, View
+from currlab.curricula.present import plain as _plain
+from currlab.curricula.registry import STRATEGIES as _STRATEGIES
+from currlab.curricula.registry import (
+    describe,
+    make_recipe,
+    make_strategy,
+    register,
+)
+from currlab.curricula.reward import exact as _exact
+from currlab.curricula.sample import fixed as _fixed
+from currlab.curricula.select import bandit as _bandit
+from currlab.curricula.select import static as _static
+from currlab.curricula.select import target as _target
+from currlab.curricula.update import grpo as _grpo
+
+# Importing a module of strategies registers them; this is the list of all such modules.
+STRATEGY_MODULES = (_plain, _exact, _fixed, _bandit, _static, _target, _grpo)
+
+
+def strategy_names(dial: str | None = None) -> list[str]:
+    """Names of all strategies, or of those that turn `dial`."""
+    from currlab.curricula.registry import dials_of
+
+    return sorted(n for n, cls in _STRATEGIES.items() if dial is None or dial in dials_of(cls))
+
+
+__all__ = [
+    "STRATEGY_MODULES",
+    "Catalog",
+    "Clock",
+    "Group",
+    "Pick",
+    "Recipe",
+    "Rollout",
+    "Score",
+    "View",
+    "describe",
+    "make_recipe",
+    "make_strategy",
+    "register",
+    "strategy_names",
+]

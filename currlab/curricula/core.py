@@ -200,7 +200,7 @@ class Strategy:
 
     Subclass one or more of the dial classes below. `state` is "implemented" (the paper's
     algorithm), "inspired" (the abstract's idea, our formula) or "analogue" (another modality's
-    idea on text). Whatever a strategy learns lives in `self.memory`, a JSON-able dictionary made
+    idea on text); `papers` are short names of the atlas. Whatever a strategy learns lives in `self.memory`, a JSON-able dictionary made
     by `fresh_memory`, so that saving and restoring need no code of their own.
     """
 
@@ -217,6 +217,14 @@ class Strategy:
         # The name keeps two dials with one seed from drawing the same numbers.
         self.rng = np.random.default_rng([seed, zlib.crc32(self.name.encode())])
         self.memory: dict[str, Any] = self.fresh_memory()
+
+    def local_rng(self, problem: Problem, clock: Clock) -> np.random.Generator:
+        """A generator for one problem at one step, for draws inside `show` and `score`.
+
+        Those two see only the problems of their own process; drawing from `self.rng` there would
+        let the processes of a distributed run drift apart.
+        """
+        return np.random.default_rng([self.seed, clock.step, problem.level, abs(problem.seed)])
 
     def fresh_memory(self) -> dict[str, Any]:
         """What the strategy remembers at the start; numbers, strings, lists and dictionaries."""

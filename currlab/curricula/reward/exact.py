@@ -1,0 +1,55 @@
+"""The verifier's word as reward, and the control that ignores it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from currlab.curricula.core import Clock, Policy, Reward, Rollout, Score
+from currlab.curricula.registry import knob, register
+from currlab.tasks import Problem, get_task
+
+
+def is_correct(problem: Problem, rollouts: Sequence[Rollout]) -> list[bool]:
+    """The verifier's verdict on each rollout's whole completion, forced prefix included."""
+    verify = get_task(problem.task).verify
+    return [verify(problem, rollout.text) for rollout in rollouts]
+
+
+@register
+class Exact(Reward):
+    """1 for a verified answer, 0 for anything else."""
+
+    name: ClassVar[str] = "exact"
+    title: ClassVar[str] = "1 if verified, else 0"
+
+    def score(
+        self, problem: Problem, rollouts: Sequence[Rollout], policy: Policy, clock: Clock
+    ) -> list[Score]:
+        return [Score(float(right), right) for right in is_correct(problem, rollouts)]
+
+
+@register
+class Random(Reward):
+    """A coin flip that never looks at the answer: the control that no curriculum may beat by luck.
+
+    What still "improves" under it is not learning from the reward.
+    """
+
+    name: ClassVar[str] = "random"
+    title: ClassVar[str] = "coin flips (a control)"
+
+    @dataclass(frozen=True)
+    class Parameters:
+        chance: float = knob(0.5, "probability of reward 1", 0.0, 1.0)
+
+    def score(
+        self, problem: Problem, rollouts: Sequence[Rollout], policy: Policy, clock: Clock
+    ) -> list[Score]:
+        draws = self.local_rng(problem, clock).random(len(rollouts))
+        flips = (draws < self.parameters.chance).tolist()
+        return [
+            Score(float(flip), right)
+            for flip, right in zip(flips, is_correct(problem, rollouts), strict=True)
+        ]
