@@ -13,7 +13,7 @@ from currlab.tasks import Problem, get_task
 from currlab.training.collect import derive_seed
 
 
-def test_problems(task: str, level: int, n: int) -> list[Problem]:
+def held_out(task: str, level: int, n: int) -> list[Problem]:
     """The first `n` test problems of a level: seeds -1 to -n, disjoint from all training."""
     return [get_task(task).make(level, -seed) for seed in range(1, n + 1)]
 
@@ -51,7 +51,7 @@ def evaluate(
     depends on `seed` alone, so two evaluations of equal weights are equal.
     """
     arms = [(task, level) for task in levels for level in levels[task]]
-    tests = [p for task, level in arms for p in test_problems(task, level, problems)]
+    tests = [p for task, level in arms for p in held_out(task, level, problems)]
     greedy = _solved(policy, tests, 1, 0.0, seed)[:, 0]
     hits = _solved(policy, tests, k, 1.0, seed) if sampled else None
     rows = []
