@@ -174,8 +174,8 @@ class Catalog:
 
     def level(self, arm: str) -> int:
         name, _, level = arm.rpartition("/")
-        if not level.isdigit() or int(level) not in (task := get_task(name)).levels:
-            allowed = f"1 to {task.max_level}" if level.isdigit() else "whole numbers"
+        if not level.isdecimal() or int(level) not in (task := get_task(name)).levels:
+            allowed = f"1 to {task.max_level}" if level.isdecimal() else "whole numbers"
             raise CurrlabError(f"Arm '{arm}' has no such level; levels of '{name}' are {allowed}.")
         return int(level)
 

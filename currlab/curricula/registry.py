@@ -24,7 +24,7 @@ def knob(
     help: str,
     low: float | None = None,
     high: float | None = None,
-    choices: tuple[Any, ...] | None = None,
+    choices: list[Any] | None = None,
     paper: Any = None,
 ) -> Any:
     """A field of a strategy's `Parameters`: default, meaning, bounds or choices, paper's default."""

@@ -32,7 +32,7 @@ class GRPO(Update):
     @dataclass(frozen=True)
     class Parameters:
         scale: str = knob(
-            "group", "divide by the group's standard deviation, or not", choices=("group", "none")
+            "group", "divide by the group's standard deviation, or not", choices=["group", "none"]
         )
 
     def advantages(self, groups: Sequence[Group]) -> list[tuple[float, ...]]:
