@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 import random
-import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
 
 from currlab.errors import CurrlabError
 
 Key = tuple[str, int, int]
 
-ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
+OPEN, CLOSE = "<answer>", "</answer>"
 MAX_DRAWS = 10_000
 
 
@@ -45,6 +44,7 @@ class Task(ABC):
 
     A new task is one subclass: `name`, `title`, `max_level`, and `draw`; `check` and `steps` where
     the defaults (equal text, no written thought) do not fit. Levels run from 1 to `max_level`.
+    `currlab.tasks.register_task` makes it known by its name.
 
     >>> from currlab.tasks import get_task
     >>> problem = get_task("sorting").make(level=3, seed=0)
@@ -52,9 +52,9 @@ class Task(ABC):
     True
     """
 
-    name: ClassVar[str]
-    title: ClassVar[str]
-    max_level: ClassVar[int]
+    name: str
+    title: str
+    max_level: int
 
     @abstractmethod
     def draw(self, level: int, rng: random.Random) -> tuple[str, str]:
@@ -65,7 +65,10 @@ class Task(ABC):
         return answer.strip() == problem.answer
 
     def steps(self, problem: Problem) -> list[str]:
-        """The written thought of a worked solution, in order; empty if the task needs none."""
+        """The written thought of a worked solution, in order; empty if the task needs none.
+
+        The last step ends with the answer.
+        """
         return []
 
     @property
@@ -78,11 +81,12 @@ class Task(ABC):
         Draws are repeated until the prompt falls on the seed's side of the split, which is a
         function of the prompt alone: that is why training and test problems can never coincide.
         """
+        level, seed = self._whole("level", level), self._whole("seed", seed)
         if level not in self.levels:
             raise CurrlabError(
-                f"Task '{self.name}' has levels 1 to {self.max_level}; level {level!r} is not one."
+                f"Task '{self.name}' has levels 1 to {self.max_level}; level {level} is not one."
             )
-        rng = random.Random(f"{self.name}/{level}/{seed}")
+        rng = self.generator(level, seed)
         for _ in range(MAX_DRAWS):
             prompt, answer = self.draw(level, rng)
             if is_test_prompt(prompt) == (seed < 0):
@@ -91,6 +95,19 @@ class Task(ABC):
             f"Task '{self.name}' has too few different problems at level {level} to split into "
             "training and test problems."
         )
+
+    def generator(self, level: int, seed: int) -> random.Random:
+        """The random numbers that the problem of this key is drawn from."""
+        return random.Random(f"{self.name}/{level}/{seed}")
+
+    def _whole(self, what: str, value: int) -> int:
+        """`value` as a plain int: 2.0 would name another random generator than 2."""
+        try:
+            return operator.index(value)
+        except TypeError:
+            raise CurrlabError(
+                f"A problem's {what} is a whole number; got {value!r} for task '{self.name}'."
+            ) from None
 
     def verify(self, problem: Problem, completion: str) -> bool:
         """Does the completion hold exactly one answer block, and is that answer right?"""
@@ -101,7 +118,7 @@ class Task(ABC):
         """A worked solution as the model should write it, with the thought or without."""
         steps = self.steps(problem) if thought else []
         written = f"<think>{chr(10).join(steps)}</think>" if steps else ""
-        return f"{written}<answer>{problem.answer}</answer>"
+        return f"{written}{OPEN}{problem.answer}{CLOSE}"
 
 
 def is_test_prompt(prompt: str) -> bool:
@@ -111,7 +128,8 @@ def is_test_prompt(prompt: str) -> bool:
 
 def extract_answer(completion: str) -> str | None:
     """The text of the only answer block, or None: two answers are a guess, not an answer."""
-    if completion.count("<answer>") != 1 or completion.count("</answer>") != 1:
+    if completion.count(OPEN) != 1 or completion.count(CLOSE) != 1:
         return None
-    match = ANSWER.search(completion)
-    return match.group(1) if match else None
+    _, _, rest = completion.partition(OPEN)
+    answer, closed, _ = rest.partition(CLOSE)
+    return answer if closed else None

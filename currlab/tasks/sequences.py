@@ -1,4 +1,8 @@
-"""Tasks on short strings: sorting climbs under GRPO, reversing hits a wall (no selection helps)."""
+"""Tasks on short strings. Under GRPO some climb (sorting, brackets, dedupe), others hit a wall.
+
+Reversing and rotating are the wall: a small model that was shown short strings never samples a
+right answer for longer ones, so that no choice of problems can help.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,18 @@ import random
 from typing import ClassVar
 
 from currlab.tasks.base import Problem, Task
+
+DIGITS = "0123456789"
+CLOSER = {"(": ")", "[": "]", "{": "}"}
+
+
+def draw_digits(n: int, rng: random.Random) -> str:
+    return "".join(rng.choice(DIGITS) for _ in range(n))
+
+
+def question(problem: Problem) -> str:
+    """The string that the prompt asks about: its last word."""
+    return problem.prompt.rpartition(" ")[2]
 
 
 class Sorting(Task):
@@ -16,14 +32,122 @@ class Sorting(Task):
     max_level: ClassVar[int] = 16
 
     def draw(self, level: int, rng: random.Random) -> tuple[str, str]:
-        digits = [rng.choice("0123456789") for _ in range(level + 1)]
-        return f"sort {''.join(digits)}", "".join(sorted(digits))
+        digits = draw_digits(level + 1, rng)
+        return f"sort {digits}", "".join(sorted(digits))
 
     def steps(self, problem: Problem) -> list[str]:
         """Selection sort, one chosen digit a line: what is left, then what is sorted."""
-        left, done, lines = problem.prompt.removeprefix("sort "), "", []
+        left, done, lines = question(problem), "", []
         while left:
             smallest = min(left)
             left, done = left.replace(smallest, "", 1), done + smallest
             lines.append(f"{left}|{done}")
         return lines
+
+
+class Dedupe(Task):
+    """Keep the first occurrence of every digit. Level = number of digits - 2.
+
+    >>> Dedupe().check(Problem("dedupe", 2, 0, "dedupe 3353", "35"), "35")
+    True
+    """
+
+    name: ClassVar[str] = "dedupe"
+    title: ClassVar[str] = "remove repeated digits"
+    max_level: ClassVar[int] = 14
+
+    def draw(self, level: int, rng: random.Random) -> tuple[str, str]:
+        digits = draw_digits(level + 2, rng)
+        return f"dedupe {digits}", "".join(dict.fromkeys(digits))
+
+    def steps(self, problem: Problem) -> list[str]:
+        """One digit a line, from the left: what is left to read, then what was kept."""
+        digits, kept, lines = question(problem), "", []
+        for i, digit in enumerate(digits, start=1):
+            kept += digit if digit not in kept else ""
+            lines.append(f"{digits[i:]}|{kept}")
+        return lines
+
+
+class Reverse(Task):
+    """Write digits backwards. Level = number of digits - 1."""
+
+    name: ClassVar[str] = "reverse"
+    title: ClassVar[str] = "write the digits backwards"
+    max_level: ClassVar[int] = 15
+
+    def draw(self, level: int, rng: random.Random) -> tuple[str, str]:
+        digits = draw_digits(level + 1, rng)
+        return f"reverse {digits}", digits[::-1]
+
+    def steps(self, problem: Problem) -> list[str]:
+        """One digit a line, from the right: what is left, then what is written."""
+        digits = question(problem)
+        return [f"{digits[:i]}|{digits[i:][::-1]}" for i in reversed(range(len(digits)))]
+
+
+class Rotate(Task):
+    """Move the first k digits to the end. Level = number of digits - 2; k is at most 9.
+
+    >>> Rotate().check(Problem("rotate", 3, 0, "rotate 2 53917", "91753"), "91753")
+    True
+    """
+
+    name: ClassVar[str] = "rotate"
+    title: ClassVar[str] = "move the first k digits to the end"
+    max_level: ClassVar[int] = 14
+
+    def draw(self, level: int, rng: random.Random) -> tuple[str, str]:
+        digits = draw_digits(level + 2, rng)
+        k = rng.randint(1, min(9, len(digits) - 1))
+        return f"rotate {k} {digits}", digits[k:] + digits[:k]
+
+    def steps(self, problem: Problem) -> list[str]:
+        """One moved digit a line."""
+        _, k, digits = problem.prompt.split(" ")
+        return [digits[i:] + digits[:i] for i in range(1, int(k) + 1)]
+
+
+class Brackets(Task):
+    """Close an unfinished word of three kinds of brackets. Level = number of brackets to close.
+
+    The word also holds pairs that are closed already, two at level 1 and one more every third
+    level: they must be seen through, and they make enough different words at level 1 (135).
+
+    >>> Brackets().check(Problem("brackets", 2, 0, "close {(()[]", ")}"), ")}")
+    True
+    """
+
+    name: ClassVar[str] = "brackets"
+    title: ClassVar[str] = "close the open brackets"
+    max_level: ClassVar[int] = 16
+
+    def draw(self, level: int, rng: random.Random) -> tuple[str, str]:
+        opened = [rng.choice("([{") for _ in range(level)]
+        # The closed pairs are balanced words in the gaps around the open brackets.
+        gaps = [""] * (level + 1)
+        for _ in range(2 + (level - 1) // 3):
+            i = rng.randrange(len(gaps))
+            gaps[i] = insert_pair(gaps[i], rng)
+        word = gaps[0] + "".join(o + gap for o, gap in zip(opened, gaps[1:], strict=True))
+        return f"close {word}", "".join(CLOSER[o] for o in reversed(opened))
+
+    def steps(self, problem: Problem) -> list[str]:
+        """Strike out one closed pair a line; what stays open is closed from the right."""
+        word, lines = question(problem), []
+        while (at := innermost_pair(word)) is not None:
+            word = word[:at] + word[at + 2 :]
+            lines.append(word)
+        lines.append(f"{word}|{''.join(CLOSER[o] for o in reversed(word))}")
+        return lines
+
+
+def insert_pair(word: str, rng: random.Random) -> str:
+    """A balanced word with one more pair somewhere in it."""
+    kind, at = rng.choice("([{"), rng.randint(0, len(word))
+    return word[:at] + kind + CLOSER[kind] + word[at:]
+
+
+def innermost_pair(word: str) -> int | None:
+    """Where the first opening bracket stands that is closed by its right neighbour."""
+    return next((i for i in range(len(word) - 1) if CLOSER.get(word[i]) == word[i + 1]), None)
