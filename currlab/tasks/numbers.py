@@ -111,7 +111,9 @@ def combine(numbers: list[int], rng: random.Random) -> tuple[Fraction, str]:
         i = rng.randrange(len(parts) - 1)
         (a, left), (b, right) = parts[i : i + 2]
         # Whole positive values keep the worked steps short; verification is not bound to them.
-        signs = [s for s, fits in (("+", True), ("-", a > b), ("*", True), ("/", a % b == 0)) if fits]
+        signs = [
+            s for s, fits in (("+", True), ("-", a > b), ("*", True), ("/", a % b == 0)) if fits
+        ]
         sign = rng.choice(signs)
         total = {"+": a + b, "-": a - b, "*": a * b, "/": a / b}[sign]
         parts[i : i + 2] = [(total, f"({left}{sign}{right})")]
