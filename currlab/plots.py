@@ -1,0 +1,296 @@
+"""Figures: plain `matplotlib.figure.Figure` objects, readable without colour, with alt text.
+
+Nothing here uses pyplot, so a figure can be built anywhere and no figure is kept alive. Colours are
+Okabe and Ito's colour-blind-safe set; line styles, markers and hatches say the same again.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from IPython.display import HTML, DisplayHandle, display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+DASHES = ("-", "--", "-.", ":")
+MARKERS = "osD^vPX"
+HATCHES = ("", "//", "..", "xx", "--", "\\\\", "++")
+KINDS = {"sampled": "T=1", "greedy": "greedy", "pass_at_8": "pass@8"}
+
+Row = Mapping[str, Any]
+Series = tuple[Sequence[float], Sequence[float]]
+
+
+# ---------------------------------------------------------------- showing
+
+
+def alt_text(figure: Figure) -> str:
+    """What the figure shows, in words made from its titles, labels and data."""
+    parts = [figure.get_suptitle()] + [_describe(axes) for axes in figure.axes]
+    return " ".join(part.rstrip(".") + "." for part in parts if part)
+
+
+def _describe(axes: Axes) -> str:
+    """One panel in words; colour bars have neither lines, bars nor a title and give nothing."""
+    shown = [
+        f"{line.get_label()} goes from {ys[0]:.3g} to {ys[-1]:.3g}"
+        for line in axes.lines
+        if not line.get_label().startswith("_") and len(ys := _finite(line.get_ydata()))
+    ]
+    shown += [
+        f"{bars.get_label()}: " + ", ".join(f"{bar.get_height():.3g}" for bar in bars)
+        for bars in axes.containers
+        if not bars.get_label().startswith("_")
+    ]
+    for mesh in axes.collections:
+        values = _finite(mesh.get_array()) if mesh.get_gid() == "cells" else []
+        if len(values):
+            shown.append(f"cells lie between {min(values):.3g} and {max(values):.3g}")
+    if not shown:
+        return ""
+    title = f"{axes.get_title()}: " if axes.get_title() else ""
+    return f"{title}{axes.get_ylabel()} against {axes.get_xlabel()}; {'; '.join(shown)}"
+
+
+def _finite(values: Any) -> np.ndarray:
+    flat = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan).ravel()
+    return flat[np.isfinite(flat)]
+
+
+def to_html(figure: Figure, alt: str | None = None) -> str:
+    """The figure as one HTML image that needs no other file; `alt` defaults to `alt_text`."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    words = html.escape(alt or alt_text(figure), quote=True)
+    return f'<img style="max-width:100%" alt="{words}" src="data:image/png;base64,{data}">'
+
+
+def show(figure: Figure, alt: str | None = None) -> None:
+    """Display the figure in a notebook, with alt text, in a form that reports keep."""
+    display(HTML(to_html(figure, alt)))
+
+
+def live() -> Callable[[Figure], None]:
+    """A function that shows a figure, and redraws it in place when called again.
+
+    >>> redraw = live()  # in a notebook: redraw(figure) every few steps
+    """
+    handle = DisplayHandle()
+    started = False
+
+    def redraw(figure: Figure) -> None:
+        nonlocal started
+        (handle.update if started else handle.display)(HTML(to_html(figure)))
+        started = True
+
+    return redraw
+
+
+# ---------------------------------------------------------------- building blocks
+
+
+def new_figure(
+    columns: int = 1, width: float = 4.2, height: float = 3.3
+) -> tuple[Figure, list[Axes]]:
+    """An empty figure with `columns` panels beside each other, each `width` x `height` inches."""
+    figure = Figure(figsize=(width * columns + 0.6, height), layout="constrained")
+    panels = figure.subplots(1, columns, squeeze=False)[0]
+    for axes in panels:
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure, list(panels)
+
+
+def style(i: int) -> dict[str, Any]:
+    """Colour, dash and marker of the i-th line of a panel; all three differ between neighbours."""
+    return {
+        "color": COLOURS[i % len(COLOURS)],
+        "linestyle": DASHES[i % len(DASHES)],
+        "marker": MARKERS[i % len(MARKERS)],
+        "markersize": 4,
+    }
+
+
+def percent_axis(axes: Axes) -> None:
+    """Show shares (0 to 1) as percentages, always over the whole range."""
+    axes.set_ylim(-0.03, 1.03)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+
+
+def legend_below(figure: Figure, axes: Axes) -> None:
+    """The legend of `axes` below the panels, where it hides no data."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False
+    )
+
+
+def wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share seen in `n` independent trials.
+
+    >>> [round(bound, 3) for bound in wilson(0.0, 32)]
+    [0.0, 0.107]
+    """
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+
+
+# ---------------------------------------------------------------- figures
+
+
+def lines(
+    series: Mapping[str, Series],
+    x_label: str,
+    y_label: str,
+    title: str,
+    percent: bool = False,
+    bands: Mapping[str, Series] | None = None,
+    markers: bool = True,
+) -> Figure:
+    """One labelled line a series, (x, y) each; `bands` are (low, high) of the series they name."""
+    figure, (axes,) = new_figure(width=6.0)
+    for i, (label, (x, y)) in enumerate(series.items()):
+        look = style(i) if markers else {**style(i), "marker": ""}
+        axes.plot(x, y, label=label, **look)
+        if bands and label in bands:
+            axes.fill_between(x, *bands[label], color=look["color"], alpha=0.15, linewidth=0)
+    if percent:
+        percent_axis(axes)
+    axes.set(xlabel=x_label, ylabel=y_label, title=title)
+    if len(series) > 1:
+        legend_below(figure, axes)
+    return figure
+
+
+def bars(
+    values: Mapping[str, Mapping[Any, float]],
+    x_label: str,
+    y_label: str,
+    title: str,
+    percent: bool = False,
+) -> Figure:
+    """Grouped bars: `values[label][x]`; an x that a label lacks leaves a gap."""
+    xs = list(dict.fromkeys(x for row in values.values() for x in row))
+    figure, (axes,) = new_figure(width=max(5.0, 0.22 * len(xs) * (len(values) + 1)))
+    width = 0.8 / len(values)
+    for i, (label, row) in enumerate(values.items()):
+        at = np.arange(len(xs)) + (i - (len(values) - 1) / 2) * width
+        heights = [row.get(x, np.nan) for x in xs]
+        look = {"color": COLOURS[i % len(COLOURS)], "hatch": HATCHES[i % len(HATCHES)]}
+        axes.bar(at, heights, width, label=label, edgecolor="white", **look)
+    axes.set_xticks(range(len(xs)), [str(x) for x in xs])
+    axes.axhline(0, color="black", linewidth=0.8)
+    if percent:
+        percent_axis(axes)
+    axes.set(xlabel=x_label, ylabel=y_label, title=title)
+    if len(values) > 1:
+        legend_below(figure, axes)
+    return figure
+
+
+def accuracy_by_level(
+    evaluations: Mapping[str, Sequence[Row]],
+    title: str,
+    prediction: Sequence[float] | None = None,
+) -> Figure:
+    """Accuracy against level, three kinds beside each other: T=1, greedy and pass@8.
+
+    `evaluations` are rows of `currlab.evaluation.evaluate` by label; shades are Wilson's 95 %
+    intervals over problems. `prediction` holds one greedy accuracy (0 to 1) for each level, in
+    order, and is drawn over the greedy panel.
+    """
+    figure, panels = new_figure(3, width=3.6)
+    for axes, (kind, name) in zip(panels, KINDS.items(), strict=True):
+        for i, (label, rows) in enumerate(evaluations.items()):
+            table = pd.DataFrame([row for row in rows if kind in row])
+            if table.empty:
+                continue
+            table = table.sort_values("level")
+            bounds = [wilson(*pair) for pair in zip(table[kind], table["n"], strict=True)]
+            axes.plot(table["level"], table[kind], label=label, **style(i))
+            shade = {"color": style(i)["color"], "alpha": 0.15, "linewidth": 0}
+            axes.fill_between(table["level"], *np.transpose(bounds), **shade)
+        if prediction is not None and kind == "greedy":
+            levels = sorted({row["level"] for rows in evaluations.values() for row in rows})
+            axes.plot(
+                levels[: len(prediction)],
+                prediction[: len(levels)],
+                "k*:",
+                markersize=9,
+                label="your prediction",
+            )
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        percent_axis(axes)
+        axes.set(xlabel="level", title=name)
+    panels[0].set_ylabel("accuracy")
+    legend_below(figure, panels[1])
+    figure.suptitle(title)
+    return figure
+
+
+def heat(
+    grids: Mapping[str, pd.DataFrame],
+    x_label: str,
+    y_label: str,
+    value_label: str,
+    title: str,
+    top: float = 1.0,
+) -> Figure:
+    """Tables of numbers as shades from 0 to `top`, one panel each: rows upwards, columns right.
+
+    Row and column labels are numbers in rising order, at least two of each; NaN cells stay grey:
+    not measured, or not yet. Panels share one colour bar.
+    """
+    figure, panels = new_figure(len(grids), width=4.0, height=3.6)
+    for axes, (label, grid) in zip(panels, grids.items(), strict=True):
+        axes.grid(visible=False)
+        axes.set_facecolor("#dddddd")
+        cells = np.ma.masked_invalid(grid.to_numpy(dtype=float))
+        x, y = grid.columns.to_numpy(dtype=float), grid.index.to_numpy(dtype=float)
+        mesh = axes.pcolormesh(x, y, cells, cmap="cividis", vmin=0, vmax=top, shading="nearest")
+        mesh.set_gid("cells")
+        axes.set_yticks(y)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.set(xlabel=x_label, title=label)
+    panels[0].set_ylabel(y_label)
+    bar = figure.colorbar(mesh, ax=panels, label=value_label)
+    if top == 1.0:
+        bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    figure.suptitle(title)
+    return figure
+
+
+def frontier_of(grid: pd.DataFrame, threshold: float = 0.5) -> pd.Series:
+    """For every column (step) the highest level with accuracy >= `threshold`; NaN if none.
+
+    >>> frontier_of(pd.DataFrame({0: [1.0, 0.2], 10: [1.0, 0.6]}, index=[1, 2])).tolist()
+    [1.0, 2.0]
+    """
+    levels = pd.Series(grid.index, index=grid.index, dtype=float)
+    return (grid >= threshold).apply(lambda column: levels[column].max())
+
+
+def frontier(grids: Mapping[str, pd.DataFrame], title: str, threshold: float = 0.5) -> Figure:
+    """Accuracy by level (rows) over optimiser steps (columns), and the frontier climbing over it.
+
+    The line joins, for every step, the highest level that is solved at least half of the time.
+    """
+    figure = heat(grids, "optimiser step", "level", "greedy accuracy", title)
+    for axes, grid in zip(figure.axes, grids.values(), strict=False):
+        line = frontier_of(grid, threshold)
+        label = f"highest level at {threshold:.0%} or more"
+        # A dark edge keeps the line visible on the light cells.
+        axes.plot(line.index, line, color="black", linewidth=5, solid_capstyle="round")
+        axes.plot(line.index, line, color="white", linewidth=2, marker="o", ms=5, label=label)
+    figure.supxlabel(f"line: {label} (none below the first point); grey: not measured", fontsize=9)
+    return figure
