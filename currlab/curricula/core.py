@@ -81,7 +81,8 @@ class Score:
 class Rollout:
     """One completion. `token_ids` hold the forced prefix (its first `prefix_len` ids) and the rest.
 
-    `entropy` is the mean token entropy of the sampled part, in nats.
+    `entropy` is the mean token entropy of the sampled part, in nats; `temperature` is what it was
+    sampled at.
     """
 
     view: View
@@ -91,6 +92,7 @@ class Rollout:
     score: Score = Score(0.0, False)
     entropy: float = 0.0
     kept: bool = True
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True)
