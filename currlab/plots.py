@@ -24,6 +24,13 @@ DASHES = ("-", "--", "-.", ":")
 MARKERS = "osD^vPX"
 HATCHES = ("", "//", "..", "xx", "--", "\\\\", "++")
 KINDS = {"sampled": "T=1", "greedy": "greedy", "pass_at_8": "pass@8"}
+PREDICTION = {
+    "label": "your prediction",
+    "color": "black",
+    "linestyle": ":",
+    "marker": "*",
+    "markersize": 9,
+}
 
 Row = Mapping[str, Any]
 Series = tuple[Sequence[float], Sequence[float]]
@@ -178,8 +185,12 @@ def bars(
     y_label: str,
     title: str,
     percent: bool = False,
+    prediction: Sequence[float] | None = None,
 ) -> Figure:
-    """Grouped bars: `values[label][x]`; an x that a label lacks leaves a gap."""
+    """Grouped bars: `values[label][x]`; an x that a label lacks leaves a gap.
+
+    `prediction` holds one value for each x, in order, and is drawn over the bars.
+    """
     xs = list(dict.fromkeys(x for row in values.values() for x in row))
     figure, (axes,) = new_figure(width=max(5.0, 0.22 * len(xs) * (len(values) + 1)))
     width = 0.8 / len(values)
@@ -188,12 +199,14 @@ def bars(
         heights = [row.get(x, np.nan) for x in xs]
         look = {"color": COLOURS[i % len(COLOURS)], "hatch": HATCHES[i % len(HATCHES)]}
         axes.bar(at, heights, width, label=label, edgecolor="white", **look)
+    if prediction is not None:
+        axes.plot(range(len(xs))[: len(prediction)], prediction[: len(xs)], **PREDICTION)
     axes.set_xticks(range(len(xs)), [str(x) for x in xs])
     axes.axhline(0, color="black", linewidth=0.8)
     if percent:
         percent_axis(axes)
     axes.set(xlabel=x_label, ylabel=y_label, title=title)
-    if len(values) > 1:
+    if len(values) > 1 or prediction is not None:
         legend_below(figure, axes)
     return figure
 
@@ -222,13 +235,7 @@ def accuracy_by_level(
             axes.fill_between(table["level"], *np.transpose(bounds), **shade)
         if prediction is not None and kind == "greedy":
             levels = sorted({row["level"] for rows in evaluations.values() for row in rows})
-            axes.plot(
-                levels[: len(prediction)],
-                prediction[: len(levels)],
-                "k*:",
-                markersize=9,
-                label="your prediction",
-            )
+            axes.plot(levels[: len(prediction)], prediction[: len(levels)], **PREDICTION)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         percent_axis(axes)
         axes.set(xlabel="level", title=name)

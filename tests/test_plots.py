@@ -33,6 +33,8 @@ def test_accuracy_by_level_shows_the_three_kinds_and_the_prediction_over_greedy(
 def test_a_prediction_of_another_length_is_still_drawn(prediction):
     figure = plots.accuracy_by_level({"warm": rows()}, "title", prediction=prediction)
     assert len(figure.axes[1].lines[1].get_ydata()) == min(3, len(prediction))
+    figure = plots.bars({"a": {1: 0.1, 2: 0.2, 3: 0.3}}, "x", "y", "t", prediction=prediction)
+    assert list(figure.axes[0].lines[0].get_ydata()) == prediction[:3]
 
 
 def test_rows_without_sampling_leave_the_other_panels_empty():
