@@ -1,0 +1,40 @@
+"""What a step leaves in the logs, the same whichever engine ran it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from currlab.curricula.core import Group
+
+
+def group_record(group: Group) -> dict[str, Any]:
+    """One line of groups.jsonl. `step` counts as in metrics.jsonl: the first step is 1."""
+    entropies = [rollout.entropy for rollout in group.rollouts]
+    return {
+        "step": group.step + 1,
+        "arm": group.arm,
+        "seed": group.problem.seed,
+        "view": dict(group.pick.view),
+        "rewards": list(group.rewards),
+        "correct": list(group.correct),
+        "entropy": sum(entropies) / len(entropies),
+        "lengths": list(group.lengths),
+    }
+
+
+def group_metrics(groups: Sequence[Group]) -> dict[str, float]:
+    """Means over the rollouts of a step, and the share of groups that taught nothing.
+
+    `reward`, `pass_rate` (verified, no bonus), `entropy` (nats), `length` (sampled tokens),
+    `zero_variance` (share of groups whose rewards are all equal).
+    """
+    rollouts = [rollout for group in groups for rollout in group.rollouts]
+    lengths = [length for group in groups for length in group.lengths]
+    return {
+        "reward": sum(r.score.total for r in rollouts) / len(rollouts),
+        "pass_rate": sum(r.score.correct for r in rollouts) / len(rollouts),
+        "zero_variance": sum(not group.informative for group in groups) / len(groups),
+        "entropy": sum(r.entropy for r in rollouts) / len(rollouts),
+        "length": sum(lengths) / len(lengths),
+    }

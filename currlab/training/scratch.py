@@ -1,0 +1,253 @@
+"""GRPO from scratch: the loop that notebook 04 derives, and the fast engine on a CPU.
+
+What is simplified: one optimiser step a batch of rollouts, so that the weights that sample are the
+weights that learn (the ratio in the loss is 1, its gradient the policy gradient); no KL term; a
+constant learning rate; one process. TRL's trainer does the rest, and a test holds both together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from currlab.curricula.core import Clock, Group, Recipe
+from currlab.evaluation import evaluate
+from currlab.progress import progress as progress_bar
+from currlab.runs import Run
+from currlab.training.checkpoints import read_checkpoint, write_checkpoint
+from currlab.training.collect import Collector, with_advantages
+from currlab.training.config import TrainingConfig
+from currlab.training.loss import grpo_loss
+from currlab.training.policy import (
+    LanguagePolicy,
+    Row,
+    TokenBatch,
+    log_probabilities,
+    token_batch,
+    training_rows,
+)
+from currlab.training.records import group_metrics, group_record
+
+# Rows of similar length go through the model together: few pads, and activations stay in the cache.
+ROWS_AT_A_TIME = 64
+
+
+class ScratchTrainer:
+    """Trains `model` in place under a recipe; `step()` by `step()`, or `train()` to the end.
+
+    `history` holds everything logged, by stream ("metrics", "groups", "eval"); with a `run` it is
+    on disk, too, and a run that holds a checkpoint is gone on with, bit for bit on a CPU.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        recipe: Recipe,
+        config: TrainingConfig,
+        run: Run | None = None,
+    ) -> None:
+        self.model, self.tokenizer, self.recipe = model, tokenizer, recipe
+        self.config, self.run = config, run
+        self.policy = LanguagePolicy(model, tokenizer, config.max_new_tokens)
+        self.collector = Collector(recipe, config.catalog(), self.policy, config.seed)
+        self.weights = [p for p in model.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(
+            self.weights,
+            lr=config.learning_rate,
+            betas=config.adam_betas,
+            weight_decay=0.0,
+            fused=True,
+        )
+        self.clock = Clock()
+        self.tokens_trained = 0
+        self.history: dict[str, list[dict[str, Any]]] = {"metrics": [], "groups": [], "eval": []}
+        if run:
+            self._resume(run)
+
+    # ------------------------------------------------------------ one step
+
+    def step(self) -> dict[str, float]:
+        """One GRPO step; its metrics, which are also logged."""
+        times = [perf_counter()]
+        picks = self.collector.choose(self.config.prompts_per_step, self.clock)
+        times.append(perf_counter())
+        groups = with_advantages(self.recipe, self.collector.collect(picks, self.clock))
+        times.append(perf_counter())
+        metrics = {"step": self.clock.step + 1, **group_metrics(groups), **self.update(groups)}
+        times.append(perf_counter())
+        tokens = self.policy.tokens_generated
+        share = self.config.share(self.clock.step + 1, tokens)
+        self.clock = Clock(self.clock.step + 1, share, tokens)
+        metrics |= self._costs()
+        self.recipe.observe(groups, metrics)
+        chosen, collected, updated, observed = np.diff([*times, perf_counter()]).tolist()
+        metrics["seconds_generation"] = collected
+        metrics["seconds_update"] = updated
+        metrics["seconds_curriculum"] = chosen + observed
+        self._log("metrics", metrics)
+        for group in groups:
+            self._log("groups", group_record(group))
+        return metrics
+
+    def update(self, groups: Sequence[Group]) -> dict[str, float]:
+        """Move the weights once; the loss, and the gradient's norm before clipping.
+
+        A step without any advantage still steps the optimiser with a zero gradient: its momentum
+        goes on moving the weights, exactly as in TRL.
+        """
+        self.model.train()
+        for weight in self.weights:
+            weight.grad = torch.zeros_like(weight)
+        loss = self.backward(groups)
+        norm = torch.nn.utils.clip_grad_norm_(self.weights, self.config.max_grad_norm)
+        self.optimizer.step()
+        return {"loss": loss, "grad_norm": norm.item()}
+
+    def backward(self, groups: Sequence[Group]) -> float:
+        """Add the gradient of the groups' loss to the weights' gradients; the loss.
+
+        Rows without advantage have no gradient: they are left out of forward and backward, and
+        count in the loss's average only.
+        """
+        rows = training_rows(groups, self.tokenizer)
+        if self.recipe.update.objective is not None:
+            return self._own_objective(rows, groups)
+        tokens = sum(sum(row.mask) for row in rows)
+        informative = [row for row in rows if row.advantage != 0]
+        self.tokens_trained += sum(sum(row.mask) for row in informative)
+        total = 0.0
+        for batch in self._batches(informative):
+            new = log_probabilities(self.model, batch)
+            loss = grpo_loss(new, new.detach(), batch.advantages, batch.mask, tokens=tokens)
+            loss.backward()
+            total += loss.item()
+        return total
+
+    def _own_objective(self, rows: Sequence[Row], groups: Sequence[Group]) -> float:
+        """The update dial's own loss, which may need every row: all of them, in order, at once."""
+        self.tokens_trained += sum(sum(row.mask) for row in rows)
+        batch = token_batch(rows, self.model.device)
+        new = log_probabilities(self.model, batch)
+        loss = self.recipe.update.objective(new, new.detach(), batch.advantages, batch.mask, groups)
+        loss.backward()
+        return loss.item()
+
+    def _batches(self, rows: Sequence[Row]) -> Iterator[TokenBatch]:
+        """Rows of similar length together."""
+        by_length = sorted(rows, key=lambda row: row.length)
+        for start in range(0, len(by_length), ROWS_AT_A_TIME):
+            yield token_batch(by_length[start : start + ROWS_AT_A_TIME], self.model.device)
+
+    # ------------------------------------------------------------ a whole run
+
+    def train(
+        self,
+        progress: bool = True,
+        on_step: Callable[[Mapping[str, float]], None] | None = None,
+    ) -> dict[str, Any]:
+        """Steps until the budget is spent, evaluations and checkpoints in between; the results.
+
+        `on_step` is called with every step's metrics, after the evaluation that may follow it.
+        """
+        total = self.config.token_budget or self.config.steps
+        if self.clock.step == 0 and self.config.eval_every:
+            self.evaluate(sampled=True)
+        with progress_bar("GRPO", total) if progress else nullcontext() as advance:
+            while self.clock.share < 1:
+                metrics = self.step()
+                self._evaluate_and_save()
+                if advance is not None:
+                    advance(self.clock.tokens if self.config.token_budget else self.clock.step)
+                if on_step is not None:
+                    on_step(metrics)
+        results = self.results()
+        if self.run:
+            self.run.finish(results)
+        return results
+
+    def _evaluate_and_save(self) -> None:
+        """What is due after this step; at the end of the run both are."""
+        step, last = self.clock.step, self.clock.share >= 1
+        every = self.config.eval_every
+        if every and (last or step % every == 0):
+            self.evaluate(sampled=last)
+        every = self.config.checkpoint_every
+        if self.run and every and (last or step % every == 0):
+            self.save(self.run.checkpoints / f"checkpoint-{step}")
+
+    def evaluate(self, sampled: bool = True) -> list[dict[str, Any]]:
+        """Accuracy on held-out problems now, logged. Costs no budget, reaches no curriculum."""
+        judge = LanguagePolicy(self.model, self.tokenizer, self.config.max_new_tokens)
+        rows = evaluate(judge, self.config.levels, self.config.eval_problems, sampled)
+        rows = [{"step": self.clock.step, "tokens": self.clock.tokens, **row} for row in rows]
+        for row in rows:
+            self._log("eval", row)
+        return rows
+
+    def results(self) -> dict[str, Any]:
+        """The run in short: recipe, costs and the last evaluation."""
+        last = [row for row in self.history["eval"] if row["step"] == self.clock.step]
+        seconds = ("seconds_generation", "seconds_update", "seconds_curriculum")
+        lines = self.history["metrics"]
+        return {
+            "engine": "scratch",
+            "recipe": self.recipe.describe(),
+            "steps": self.clock.step,
+            **self._costs(),
+            **{name: sum(line[name] for line in lines) for name in seconds},
+            "evaluation": last,
+        }
+
+    def _costs(self) -> dict[str, float]:
+        """What the run has cost so far."""
+        return {
+            "share": self.clock.share,
+            "tokens_generated": self.policy.tokens_generated,
+            "tokens_forwarded": self.policy.tokens_forwarded,
+            "tokens_trained": self.tokens_trained,
+        }
+
+    def _log(self, stream: str, record: Mapping[str, Any]) -> None:
+        self.history[stream].append(dict(record))
+        if self.run:
+            self.run.log(stream, record)
+
+    # ------------------------------------------------------------ checkpoints
+
+    def save(self, folder: str | Path) -> None:
+        """Write a checkpoint: weights and optimiser as safetensors, currlab.json last."""
+        record = {
+            "engine": "scratch",
+            "step": self.clock.step,
+            "tokens": self.policy.tokens_generated,
+            "tokens_forwarded": self.policy.tokens_forwarded,
+            "tokens_trained": self.tokens_trained,
+            "recipe": self.recipe.state_dict(),
+            "offsets": self.run.offsets() if self.run else {},
+        }
+        write_checkpoint(folder, self.model, self.tokenizer, self.optimizer, record)
+
+    def load(self, folder: str | Path) -> dict[str, Any]:
+        """Go on from a checkpoint; its currlab.json. CurrlabError if it is damaged or foreign."""
+        record = read_checkpoint(folder, self.model, self.optimizer, engine="scratch")
+        self.recipe.load_state_dict(record["recipe"])
+        self.policy.tokens_generated = record["tokens"]
+        self.policy.tokens_forwarded = record["tokens_forwarded"]
+        self.tokens_trained = record["tokens_trained"]
+        step, tokens = record["step"], record["tokens"]
+        self.clock = Clock(step, self.config.share(step, tokens), tokens)
+        return record
+
+    def _resume(self, run: Run) -> None:
+        """Stand where the newest checkpoint stands, the logs cut back to it; or at the start."""
+        newest = run.newest_checkpoint()
+        run.cut(self.load(newest)["offsets"] if newest else {})
+        self.history = {stream: run.records(stream) for stream in self.history}
