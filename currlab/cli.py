@@ -1,0 +1,227 @@
+"""The command `currlab`: thin; every command hands over to a module of its own.
+
+Nothing heavy is imported before a command needs it, so that `--help` answers at once, and
+`main` can still choose how torch's threads wait, which is read when torch is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from currlab import __version__
+from currlab.errors import CurrlabError
+
+
+class _OneSentence(click.Group):
+    """Errors end as one sentence on stderr; the traceback is for `--debug`."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except CurrlabError as error:
+            self._end(ctx, error, f"Error: {error}", 2)
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            self._end(ctx, error, f"Unexpected error ({what}); currlab --debug shows where.", 1)
+
+    def _end(self, ctx: click.Context, error: Exception, text: str, status: int) -> None:
+        if ctx.params.get("debug"):
+            raise error
+        click.echo(" ".join(text.split()), err=True)
+        ctx.exit(status)
+
+
+def _examples(*lines: str) -> str:
+    """Examples below a command's help; the mark keeps click from joining the lines."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+@click.group(
+    cls=_OneSentence,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_examples("currlab doctor", "currlab lab", "currlab run 00 --profile smoke"),
+)
+@click.version_option(__version__)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def app(debug: bool) -> None:
+    """Curriculum reinforcement fine-tuning of language models: learn, steer, report."""
+
+
+@app.command(epilog=_examples("currlab doctor", "currlab doctor --json"))
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+def doctor(as_json: bool) -> None:
+    """Say what this machine can do; fails if something needed is missing."""
+    from dataclasses import asdict
+
+    from currlab.doctor import examine
+
+    checks = examine()
+    if as_json:
+        click.echo(json.dumps([asdict(check) for check in checks], indent=1))
+    else:
+        for check in checks:
+            click.echo(f"{check.status:<5}{check.name}: {check.detail}")
+    sys.exit(any(check.status == "FAIL" for check in checks))
+
+
+@app.command(epilog=_examples("currlab lab", "currlab lab --reset 04"))
+@click.option("--workspace", default="workspace", type=Path, help="Folder of your own copies.")
+@click.option("--reset", metavar="NAME", help="Take a fresh copy of a notebook; keep a backup.")
+@click.option("--port", default=8888, help="Port on this machine only.")
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+def lab(workspace: Path, reset: str | None, port: int, no_browser: bool) -> None:
+    """Open JupyterLab on your own copies of the notebooks.
+
+    The copies are made once. An update of the project refreshes those that you have not changed.
+    """
+    from currlab import workspace as copies
+    from currlab.execute import notebooks_folder
+
+    if reset is None:
+        copies.serve(notebooks_folder(), workspace, port, browser=not no_browser)
+    else:
+        click.echo(f"Yours is kept as {copies.reset(reset, notebooks_folder(), workspace)}")
+
+
+@app.command(
+    epilog=_examples(
+        "currlab run 00 --profile smoke",
+        "currlab run 00 -p seed 1 -p steps 300 --out runs",
+        "currlab run 00 01 02   (one after the other)",
+    )
+)
+@click.argument("notebooks", nargs=-1, required=True, metavar="NOTEBOOK...")
+@click.option(
+    "-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter."
+)
+@click.option("--profile", metavar="NAME", help="smoke, cpu or gpu; else the notebook's default.")
+@click.option("--out", default="runs", help="Folder for the results.", show_default=True)
+def run(
+    notebooks: tuple[str, ...],
+    parameters: tuple[tuple[str, str], ...],
+    profile: str | None,
+    out: str,
+) -> None:
+    """Execute notebooks, by number or path, and leave each with an HTML page."""
+    from currlab.execute import NotebookError, prepare, run_job
+
+    failed = False
+    # Everything is checked before the first one starts.
+    for job in [prepare(notebook, dict(parameters), profile, out) for notebook in notebooks]:
+        try:
+            done = run_job(job)
+        except NotebookError as error:
+            failed = True
+            click.echo(f"Error: {error}", err=True)
+        else:
+            click.echo(f"{done.notebook}\n{done.html}")
+    sys.exit(failed)
+
+
+@app.command(epilog=_examples("currlab report runs/sec-0", "currlab report runs/*"))
+@click.argument("folders", nargs=-1, required=True, metavar="FOLDER...")
+def report(folders: tuple[str, ...]) -> None:
+    """Write report.html into the folder of a run or of an executed notebook."""
+    from currlab.report import write_report
+
+    for folder in folders:
+        click.echo(write_report(Path(folder)))
+
+
+@app.command(epilog=_examples("currlab strategies", "currlab strategies sec --json"))
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+def strategies(name: str | None, as_json: bool) -> None:
+    """List the strategies of all dials, or the parameters of one."""
+    from currlab.curricula import describe, strategy_names
+
+    shown = [describe(n) for n in ([name] if name else strategy_names())]
+    if as_json:
+        click.echo(json.dumps(shown, indent=1))
+        return
+    for strategy in shown:
+        dials = "+".join(strategy["dials"])
+        click.echo(f"{strategy['name']:<16}{dials:<10}{strategy['title']}")
+        for knob in strategy["parameters"] if name else ():
+            limits = knob["choices"] or (knob["low"], knob["high"])
+            click.echo(f"  {knob['name']} = {knob['default']!r}, of {limits}: {knob['help']}")
+
+
+@app.command(
+    epilog=_examples(
+        "currlab train --select sec --steps 300 --out runs/sec-0",
+        "currlab train --select sec --set sec.temperature=0.15 --levels sorting=1-12",
+        "torchrun --nproc_per_node 2 -m currlab train --engine trl --out runs/two",
+    )
+)
+@click.option("--select", default="sec", show_default=True, help="Strategy of the select dial.")
+@click.option("--engine", default="scratch", show_default=True, help="scratch or trl.")
+@click.option(
+    "--levels",
+    multiple=True,
+    metavar="TASK=LEVELS",
+    help="What is learnt, such as sorting=1-12 or brackets=1,3; repeat for several tasks.",
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="STRATEGY.NAME=VALUE", help="A parameter."
+)
+@click.option("--model", default="tiny-warm", show_default=True, help="Name or folder.")
+@click.option("--steps", default=300, show_default=True, help="Optimiser steps.")
+@click.option("--seed", default=0, show_default=True, help="Seed of every random draw.")
+@click.option("--profile", default="cpu", show_default=True, help="Device and threads.")
+@click.option("--out", required=True, help="The run's folder; resumes what is there.")
+def train(**options: Any) -> None:
+    """Train one model under a curriculum; started again, it resumes."""
+    from currlab.headless import train_once
+
+    click.echo(json.dumps(train_once(**options), indent=1))
+
+
+@app.command(epilog=_examples("currlab study foundations --workers 2"))
+@click.argument("name")
+@click.option("--workers", default=1, show_default=True, help="Runs at a time.")
+@click.option("--root", default="runs/studies", show_default=True, help="Folder of the runs.")
+@click.option("--ship", is_flag=True, help="Also replace the results inside the package.")
+def study(name: str, workers: int, root: str, ship: bool) -> None:
+    """Compare recipes over seeds at an equal token budget; resumes."""
+    from currlab import study as studies
+
+    chosen = studies.find_study(name)
+    results = studies.run_study(chosen, Path(root), workers, click.echo)
+    paths = [Path(root) / f"{name}.json"] + ([studies.shipped_path(name)] if ship else [])
+    for path in paths:
+        studies.save_results(results, path)
+        click.echo(path)
+
+
+@app.command()
+def bench() -> None:
+    """Measure speeds as ratios: our engines against stock TRL."""
+    from currlab import benchmark
+
+    benchmark.main()
+
+
+@app.command()
+@click.option("--out", type=Path, help="Folder; without it, the package's own weights.")
+def weights(out: Path | None) -> None:
+    """Make the shipped base and warm-up weights again from nothing."""
+    from currlab.models import make_weights
+
+    make_weights(out) if out else make_weights()
+
+
+def main() -> None:
+    """The command's entry point."""
+    # Waiting threads that spin make torch many times slower on a busy machine; OpenMP reads this
+    # when torch is loaded, and kernels inherit it.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    app()

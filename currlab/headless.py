@@ -1,0 +1,70 @@
+"""One training run from the words of a command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from currlab.curricula import make_recipe
+from currlab.errors import CurrlabError
+from currlab.parameters import read_literal
+from currlab.profiles import profile as get_profile
+from currlab.training.config import TrainingConfig
+from currlab.training.launch import launch
+
+
+def train_once(
+    select: str,
+    engine: str,
+    levels: Sequence[str],
+    settings: Sequence[str],
+    model: str,
+    steps: int,
+    seed: int,
+    profile: str,
+    out: str,
+) -> dict[str, Any]:
+    """Train in folder `out`, or resume it; returns the results, which are also in results.json."""
+    chosen = get_profile(profile).apply()
+    recipe = make_recipe(select, seed=seed, settings=parse_settings(settings))
+    given = {"levels": parse_levels(levels)} if levels else {}
+    config = TrainingConfig(model=model, steps=steps, seed=seed, **given)
+    config.catalog()
+    return launch(recipe, config, out, engine, chosen.device)
+
+
+def parse_levels(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Levels by task.
+
+    >>> parse_levels(["sorting=1-3", "brackets=2,5"])
+    {'sorting': (1, 2, 3), 'brackets': (2, 5)}
+    """
+    levels: dict[str, tuple[int, ...]] = {}
+    for text in texts:
+        task, _, ranges = text.rpartition("=")
+        chosen: list[int] = []
+        for part in ranges.split(","):
+            low, _, high = part.partition("-")
+            if not task or not low.isdecimal() or not (high or low).isdecimal():
+                raise CurrlabError(
+                    f"Levels are written like sorting=1-12 or sorting=1,3,5; got '{text}'."
+                )
+            chosen += range(int(low), int(high or low) + 1)
+        levels[task] = tuple(chosen)
+    return levels
+
+
+def parse_settings(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Parameters by strategy.
+
+    >>> parse_settings(["sec.temperature=0.15"])
+    {'sec': {'temperature': 0.15}}
+    """
+    settings: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        where, equals, value = text.partition("=")
+        strategy, _, name = where.partition(".")
+        if not (strategy and name and equals):
+            raise CurrlabError(f"A setting is written like sec.temperature=0.15; got '{text}'.")
+        settings.setdefault(strategy, {})[name] = read_literal(value)
+    return settings

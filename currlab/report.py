@@ -1,0 +1,219 @@
+"""Self-contained HTML pages, of a run or of an executed notebook: they open offline, run no script.
+
+Every page carries a content security policy that lets the browser load nothing and execute
+nothing, so that not even a model's output could do so; all text is escaped besides.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pandas as pd
+from jinja2 import pass_context
+from latex2mathml.converter import convert
+from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from pygments.formatters import HtmlFormatter
+
+from currlab import plots
+from currlab.errors import CurrlabError
+from currlab.runs import Run
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+STYLE = """
+body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.5 sans-serif; }
+body { color: #222; background: #fff; }
+img { max-width: 100%; height: auto; }
+pre { overflow-x: auto; padding: .6rem; background: #f6f6f6; white-space: pre-wrap; }
+table { border-collapse: collapse; margin: 1rem 0; font-size: .9rem; }
+th, td { border: 1px solid #ccc; padding: .2rem .6rem; text-align: left; }
+.prompt { color: #666; font-size: .8rem; }
+.output_stderr pre, .output_error pre { background: #fff0f0; }
+"""
+
+
+def page(title: str, body: str) -> str:
+    """A whole HTML page; `title` is escaped here, `body` is HTML already."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(title)}</title><style>{STYLE}"
+        f"{HtmlFormatter().get_style_defs('.highlight')}</style></head>"
+        f"<body><main>\n{body}\n</main></body></html>\n"
+    )
+
+
+# ---------------------------------------------------------------- notebooks
+
+
+class _MathRenderer(IPythonRenderer):
+    """Formulas as MathML, which browsers draw by themselves."""
+
+    def inline_math(self, body: str) -> str:
+        return _mathml(body, "inline")
+
+    def block_math(self, body: str) -> str:
+        return _mathml(body, "block")
+
+    def latex_environment(self, name: str, body: str) -> str:
+        return _mathml(f"\\begin{{{name}}}{body}\\end{{{name}}}", "block")
+
+
+def _mathml(tex: str, display: str) -> str:
+    try:
+        # The converter knows `aligned` by its older name.
+        return convert(tex.replace("{aligned}", "{split}"), display=display)
+    except Exception:  # its errors have no common base; the reader then sees the formula as typed
+        return f"<code>{html.escape(tex)}</code>"
+
+
+class _OfflineExporter(HTMLExporter):
+    """nbconvert's plainest template, which asks for nothing from the network."""
+
+    @pass_context
+    def markdown2html(self, context: Any, source: str) -> str:
+        renderer = _MathRenderer(escape=False, anchor_link_text="")
+        return MarkdownWithMath(renderer=renderer).render(source)
+
+
+def notebook_page(notebook: nbformat.NotebookNode) -> str:
+    """An executed notebook as one page. Widgets are left out: drawing them needs scripts."""
+    shown = nbformat.from_dict(notebook)
+    for cell in shown.cells:
+        if "outputs" in cell:
+            cell.outputs = [out for out in cell.outputs if WIDGET not in out.get("data", {})]
+    exporter = _OfflineExporter(template_name="basic", exclude_anchor_links=True)
+    body, _ = exporter.from_notebook_node(shown)
+    return page(_title(notebook), body)
+
+
+def _title(notebook: nbformat.NotebookNode) -> str:
+    lines = [line for cell in notebook.cells[:5] for line in cell.source.splitlines()]
+    headings = [line.lstrip("# ") for line in lines if line.startswith("# ")]
+    return headings[0] if headings else "Notebook"
+
+
+# ---------------------------------------------------------------- runs
+
+
+def report(folder: str | Path) -> str:
+    """The page of a run's folder, or of a folder with one executed notebook."""
+    folder = Path(folder)
+    if (folder / "config.json").exists():
+        return run_page(Run(folder))
+    notebooks = sorted(folder.glob("*.ipynb"))
+    if len(notebooks) != 1:
+        raise CurrlabError(
+            f"'{folder}' holds neither a run (config.json) nor one executed notebook (.ipynb)."
+        )
+    try:
+        return notebook_page(nbformat.read(notebooks[0], as_version=4))
+    except (OSError, ValueError, nbformat.ValidationError) as error:
+        raise CurrlabError(f"'{notebooks[0]}' cannot be read as a notebook.") from error
+
+
+def write_report(folder: Path) -> Path:
+    """Write the page into the folder as report.html; returns its path."""
+    text = report(folder)
+    (folder / "report.html").write_text(text, encoding="utf-8")
+    return folder / "report.html"
+
+
+def run_page(run: Run) -> str:
+    """One run: what it did, settings, versions, budgets, curves and accuracy, tables beside plots."""
+    metrics, evaluations = run.records("metrics"), run.records("eval")
+    title = f"Run {run.folder.resolve().name}"
+    parts = [f"<h1>{html.escape(title)}</h1>", _summary(run, metrics, evaluations)]
+    if evaluations:
+        parts += ["<h2>Accuracy on held-out problems</h2>", *_accuracy(evaluations)]
+    if metrics:
+        parts += ["<h2>Budgets</h2>", _budgets(metrics), "<h2>Training</h2>", *_curves(metrics)]
+    parts += ["<h2>Settings</h2>", _pairs(flatten(run.config), "setting")]
+    parts += ["<h2>Versions</h2>", _pairs(run.versions, "package")]
+    return page(title, "\n".join(parts))
+
+
+def flatten(data: Mapping[str, Any], name: str = "") -> dict[str, str]:
+    """Nested settings as one level of dotted names; lists stay one value.
+
+    >>> flatten({"select": {"name": "sec", "levels": [1, 2]}})
+    {'select.name': 'sec', 'select.levels': '[1, 2]'}
+    """
+    flat: dict[str, str] = {}
+    for key, value in data.items():
+        dotted = f"{name}.{key}".strip(".")
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, dotted)
+        else:
+            flat[dotted] = value if isinstance(value, str) else json.dumps(value)
+    return flat
+
+
+def _summary(run: Run, metrics: Sequence[Mapping], evaluations: Sequence[Mapping]) -> str:
+    state = "finished" if run.finished else "not finished"
+    sentences = [f"The run is {state}; {len(metrics)} steps are logged."]
+    if evaluations:
+        last = _last(evaluations)
+        kinds = [kind for kind in plots.KINDS if kind in last]
+        means = ", ".join(f"{plots.KINDS[kind]} {last[kind].mean():.1%}" for kind in kinds)
+        sentences.append(f"Mean accuracy over {len(last)} arms at the last evaluation: {means}.")
+    if run.finished and isinstance(run.results, dict):
+        return f"<p>{html.escape(' '.join(sentences))}</p>" + _pairs(flatten(run.results), "result")
+    return f"<p>{html.escape(' '.join(sentences))}</p>"
+
+
+def _last(evaluations: Sequence[Mapping]) -> pd.DataFrame:
+    table = pd.DataFrame(evaluations)
+    return table[table["step"] == table["step"].max()]
+
+
+def _accuracy(evaluations: Sequence[Mapping]) -> list[str]:
+    """For each task the frontier over steps and the levels before and after; then the table."""
+    table, parts = pd.DataFrame(evaluations), []
+    for task, rows in table.groupby("task", sort=False):
+        grid = rows.pivot_table(index="level", columns="step", values="greedy")
+        if min(grid.shape) > 1:
+            parts.append(plots.to_html(plots.frontier({str(task): grid}, f"Frontier of {task}")))
+        ends = {f"step {s}": rows[rows["step"] == s] for s in (grid.columns[0], grid.columns[-1])}
+        by_label = {label: part.to_dict("records") for label, part in ends.items()}
+        parts.append(plots.to_html(plots.accuracy_by_level(by_label, f"Accuracy of {task}")))
+    return [*parts, _table(_last(evaluations))]
+
+
+def _budgets(metrics: Sequence[Mapping]) -> str:
+    """What the run has cost so far: the counters that end with the unit they count."""
+    last = metrics[-1]
+    spent = {name: last[name] for name in last if name.startswith(("tokens", "seconds", "step"))}
+    return _pairs({name: f"{value:,.6g}" for name, value in spent.items()}, "spent so far")
+
+
+def _curves(metrics: Sequence[Mapping]) -> list[str]:
+    """One figure for every number that changes over the run, and a table of all of them."""
+    table = pd.DataFrame(metrics).select_dtypes("number").set_index("step")
+    changing = [name for name in table.columns if table[name].nunique() > 1]
+    parts = []
+    for name in changing:
+        values = table[name].dropna()
+        series = {name: (values.index.tolist(), values.tolist())}
+        parts.append(plots.to_html(plots.lines(series, "step", name, name, markers=False)))
+    summary = table.agg(["mean", "min", "max"]).T
+    summary.insert(0, "first", table.iloc[0])
+    summary.insert(1, "last", table.iloc[-1])
+    return [*parts, _table(summary.rename_axis("metric").reset_index())]
+
+
+def _table(table: pd.DataFrame) -> str:
+    return table.to_html(index=False, escape=True, float_format=lambda x: f"{x:.4g}", border=0)
+
+
+def _pairs(values: Mapping[str, Any], name: str) -> str:
+    # The width limit of pandas would cut long values.
+    with pd.option_context("display.max_colwidth", None):
+        return _table(pd.DataFrame({name: list(values), "value": list(map(str, values.values()))}))
