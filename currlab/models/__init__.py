@@ -1,0 +1,14 @@
+"""WHO learns: tokenizer, tiny models with their shipped weights, models of the Hub."""
+
+from currlab.models.load import load_model, save_model
+from currlab.models.tiny import new_model, tiny_config
+from currlab.models.tokenizer import build_tokenizer, chat_prompt
+
+__all__ = [
+    "build_tokenizer",
+    "chat_prompt",
+    "load_model",
+    "new_model",
+    "save_model",
+    "tiny_config",
+]
