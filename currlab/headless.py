@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from currlab.parameters import read_literal
 from currlab.profiles import profile as get_profile
 from currlab.training.config import TrainingConfig
 from currlab.training.launch import launch
+
+LEVELS = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?")
 
 
 def train_once(
@@ -42,14 +45,12 @@ def parse_levels(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
     levels: dict[str, tuple[int, ...]] = {}
     for text in texts:
         task, _, ranges = text.rpartition("=")
-        chosen: list[int] = []
-        for part in ranges.split(","):
-            low, _, high = part.partition("-")
-            if not task or not low.isdecimal() or not (high or low).isdecimal():
-                raise CurrlabError(
-                    f"Levels are written like sorting=1-12 or sorting=1,3,5; got '{text}'."
-                )
-            chosen += range(int(low), int(high or low) + 1)
+        parts = [LEVELS.fullmatch(part) for part in ranges.split(",")]
+        chosen = [level for m in parts if m for level in range(int(m[1]), int(m[2] or m[1]) + 1)]
+        if not task or None in parts or not chosen:
+            raise CurrlabError(
+                f"Levels are written like sorting=1-12 or sorting=1,3,5; got '{text}'."
+            )
         levels[task] = tuple(chosen)
     return levels
 

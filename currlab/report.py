@@ -188,9 +188,11 @@ def _accuracy(evaluations: Sequence[Mapping]) -> list[str]:
 
 
 def _budgets(metrics: Sequence[Mapping]) -> str:
-    """What the run has cost so far: the counters that end with the unit they count."""
-    last = metrics[-1]
-    spent = {name: last[name] for name in last if name.startswith(("tokens", "seconds", "step"))}
+    """What the run has cost so far: tokens are counted on and on, seconds step by step."""
+    table = pd.DataFrame(metrics)
+    tokens = table.filter(regex="^tokens").iloc[-1]
+    seconds = table.filter(regex="^seconds").sum()
+    spent = {"steps": len(table), **tokens, **seconds}
     return _pairs({name: f"{value:,.6g}" for name, value in spent.items()}, "spent so far")
 
 
