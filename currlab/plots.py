@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from IPython.display import HTML, DisplayHandle, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from currlab.evaluation import wilson
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES = ("-", "--", "-.", ":")
@@ -63,7 +66,8 @@ def _describe(axes: Axes) -> str:
             shown.append(f"cells lie between {min(values):.3g} and {max(values):.3g}")
     if not shown:
         return ""
-    title = f"{axes.get_title()}: " if axes.get_title() else ""
+    title = " ".join(axes.get_title().split())
+    title = f"{title}: " if title else ""
     return f"{title}{axes.get_ylabel()} against {axes.get_xlabel()}; {'; '.join(shown)}"
 
 
@@ -133,23 +137,23 @@ def percent_axis(axes: Axes) -> None:
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
 
 
+def label_panel(axes: Axes, x_label: str, y_label: str, title: str) -> None:
+    """Label the only panel of a figure; a long title is broken into lines that fit."""
+    width = int(axes.figure.get_figwidth() * 9.5)
+    axes.set(xlabel=x_label, ylabel=y_label, title=textwrap.fill(title, width))
+
+
+def short_label(x: Any) -> str:
+    """A tick's label, broken into lines if it is long."""
+    return str(x) if len(str(x)) <= 14 else textwrap.fill(str(x), 14)
+
+
 def legend_below(figure: Figure, axes: Axes) -> None:
     """The legend of `axes` below the panels, where it hides no data."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False
     )
-
-
-def wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share seen in `n` independent trials.
-
-    >>> [round(bound, 3) for bound in wilson(0.0, 32)]
-    [0.0, 0.107]
-    """
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
 
 
 # ---------------------------------------------------------------- figures
@@ -173,7 +177,7 @@ def lines(
             axes.fill_between(x, *bands[label], color=look["color"], alpha=0.15, linewidth=0)
     if percent:
         percent_axis(axes)
-    axes.set(xlabel=x_label, ylabel=y_label, title=title)
+    label_panel(axes, x_label, y_label, title)
     if len(series) > 1:
         legend_below(figure, axes)
     return figure
@@ -201,11 +205,11 @@ def bars(
         axes.bar(at, heights, width, label=label, edgecolor="white", **look)
     if prediction is not None:
         axes.plot(range(len(xs))[: len(prediction)], prediction[: len(xs)], **PREDICTION)
-    axes.set_xticks(range(len(xs)), [str(x) for x in xs])
+    axes.set_xticks(range(len(xs)), [short_label(x) for x in xs])
     axes.axhline(0, color="black", linewidth=0.8)
     if percent:
         percent_axis(axes)
-    axes.set(xlabel=x_label, ylabel=y_label, title=title)
+    label_panel(axes, x_label, y_label, title)
     if len(values) > 1 or prediction is not None:
         legend_below(figure, axes)
     return figure
@@ -229,7 +233,7 @@ def accuracy_by_level(
             if table.empty:
                 continue
             table = table.sort_values("level")
-            bounds = [wilson(*pair) for pair in zip(table[kind], table["n"], strict=True)]
+            bounds = [wilson(p * n, n) for p, n in zip(table[kind], table["n"], strict=True)]
             axes.plot(table["level"], table[kind], label=label, **style(i))
             shade = {"color": style(i)["color"], "alpha": 0.15, "linewidth": 0}
             axes.fill_between(table["level"], *np.transpose(bounds), **shade)

@@ -57,16 +57,6 @@ def test_the_frontier_is_the_highest_level_solved_half_of_the_time():
     assert "between 0 and 1" in text
 
 
-def test_wilson_holds_the_share_and_narrows_with_more_trials():
-    for share in (0.0, 0.3, 1.0):
-        low, high = plots.wilson(share, 20)
-        low_many, high_many = plots.wilson(share, 2000)
-        assert 0 <= low <= share <= high <= 1
-        assert high_many - low_many < high - low
-    # Checked against Wilson's formula by hand: 0 of 10 gives an upper bound of z^2 / (10 + z^2).
-    assert plots.wilson(0.0, 10)[1] == pytest.approx(1.96**2 / (10 + 1.96**2))
-
-
 def test_alt_text_names_labels_and_values_of_lines_and_bars():
     line = plots.lines({"a": ([0, 1], [0.9, 0.1])}, "step", "loss", "Falls")
     assert plots.alt_text(line) == "Falls: loss against step; a goes from 0.9 to 0.1."
