@@ -79,6 +79,7 @@ def save_weights(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pat
     }
     partial = path.with_suffix(".partial")
     save_file(tensors, partial, metadata={"tokenizer": tokenizer_hash(tokenizer)})
+    partial.chmod(0o644)
     os.replace(partial, path)
 
 
@@ -109,7 +110,7 @@ def _shipped(path: Path) -> Loaded:
 
 def _pretrained(name: str) -> Loaded:
     """A model in Hugging Face's format, from a folder or the Hub."""
-    is_folder = Path(name).is_dir()
+    is_folder = bool(name) and Path(name).is_dir()
     if not is_folder and not HUB_NAME.fullmatch(name):
         known = ", ".join((*SHIPPED, *SHAPES))
         raise CurrlabError(

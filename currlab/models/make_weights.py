@@ -30,7 +30,16 @@ from currlab.training.warm_up import LEAD_MIXTURE, warm_up
 
 # Sorting first; two other tasks keep the base from being a sorter and nothing else. Levels beyond
 # the fifth never occur, so that everything above is for reinforcement learning to find.
-CORPUS = Corpus({"sorting": 2.0, "brackets": 1.0, "dedupe": 1.0})
+CORPUS = Corpus(
+    {
+        "sorting/1": 2.0,
+        "sorting/2": 2.0,
+        "sorting/3": 1.2,
+        "sorting/4": 0.5,
+        "sorting/5": 0.2,
+        **{f"{task}/{level}": 0.5 for task in ("brackets", "dedupe") for level in (1, 2, 3)},
+    }
+)
 BASE_STEPS = 600
 WARM_UP = {"steps": 100, "learning_rate": 1e-3}
 MEASURED = {"sorting": range(1, 9)}

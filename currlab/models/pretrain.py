@@ -8,11 +8,11 @@ sort and yet earns no reward, because it does not know how to answer.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count, islice
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -91,59 +91,60 @@ def slip(problem: Problem, rng: random.Random) -> str:
     return problem.answer[:at] + wrong + problem.answer[at + 1 :]
 
 
-def token_rows(
-    corpus: Corpus, tokenizer: PreTrainedTokenizerBase, seed: int, length: int
-) -> Iterator[list[int]]:
-    """The corpus as one endless stream of ids, each document ended by ``<eos>``, cut into rows.
+def encode_documents(
+    documents: Sequence[str], tokenizer: PreTrainedTokenizerBase
+) -> dict[str, torch.Tensor]:
+    """Documents as a right-padded batch of shape [documents, tokens], each ended by ``<eos>``.
 
-    A row of `length` ids holds several documents and may begin and end in the middle of one: no
-    padding is wasted, and every kind of problem is met at every position.
+    Padding is no target: its labels are -100. Documents are not packed behind each other, although
+    that would waste less: then every kind of problem would be met at every position, and what the
+    model learns of short problems would reach longer ones that it has never seen.
     """
-    stream: list[int] = []
-    for index in count():
-        stream += tokenizer.encode(corpus.document(seed, index), add_special_tokens=False)
-        stream.append(tokenizer.eos_token_id)
-        while len(stream) >= length:
-            yield stream[:length]
-            stream = stream[length:]
+    rows = [
+        torch.tensor([*tokenizer.encode(d, add_special_tokens=False), tokenizer.eos_token_id])
+        for d in documents
+    ]
+    ids = pad_sequence(rows, batch_first=True, padding_value=tokenizer.pad_token_id)
+    mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
+    return {"input_ids": ids, "attention_mask": mask, "labels": ids.masked_fill(mask == 0, -100)}
 
 
 def pretrain(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     corpus: Corpus,
-    steps: int = 1000,
-    rows: int = 16,
-    length: int = 128,
+    *,
+    steps: int = 600,
+    batch: int = 64,
     learning_rate: float = 3e-3,
     seed: int = 0,
 ) -> list[float]:
-    """Train `model` in place on `steps` batches of [rows, length] ids; returns each step's loss.
+    """Train `model` in place on `steps` batches of `batch` documents; returns each step's loss.
 
     Losses are in nats per token; every token is a target, the problem's own included. The learning
     rate rises over the first twentieth of the steps and then falls linearly to a tenth.
     """
-    for name, value in (("steps", steps), ("rows", rows), ("length", length - 1)):
+    for name, value in (("steps", steps), ("batch", batch)):
         if value < 1:
-            raise CurrlabError(f"'{name}' of a pre-training must be positive (length: 2 or more).")
+            raise CurrlabError(f"'{name}' must be at least 1; got {value}.")
     if not 0 < learning_rate < 1:
         raise CurrlabError(f"'learning_rate' must lie in (0, 1); got {learning_rate}.")
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.95))
     rise = max(1, steps // 20)
     schedule = LambdaLR(optimizer, lambda s: min((s + 1) / rise, 1 - 0.9 * s / steps))
-    source = token_rows(corpus, tokenizer, seed, length)
     losses = []
     model.train()
     with progress("base pre-training", steps) as advance:
-        for step in range(1, steps + 1):
-            ids = torch.tensor(list(islice(source, rows)), device=model.device)
-            loss = model(input_ids=ids, labels=ids).loss
+        for step in range(steps):
+            documents = [corpus.document(seed, step * batch + i) for i in range(batch)]
+            inputs = encode_documents(documents, tokenizer)
+            loss = model(**{name: ids.to(model.device) for name, ids in inputs.items()}).loss
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
             losses.append(loss.item())
-            advance(step)
+            advance(step + 1)
     model.eval()
     return losses
