@@ -1,0 +1,166 @@
+"""Where TRL's training loop meets the curriculum and the run: step ends, evaluations, checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+from currlab.errors import CurrlabError
+from currlab.evaluation import evaluate, mean_accuracy
+from currlab.runs import Run, read_json, write_json_atomic
+from currlab.training.policy import LanguagePolicy
+from currlab.training.records import group_metrics, group_record
+
+if TYPE_CHECKING:
+    from currlab.training.grpo_trainer import CurriculumGRPOTrainer
+
+RECORD = "currlab.json"
+
+
+class CurriculumCallback(TrainerCallback):
+    """Observes and logs every step, evaluates when due, and completes the trainer's checkpoints.
+
+    The trainer logs once a step: after the optimiser, before it saves or asks for new prompts. So
+    what `on_log` lets the recipe observe is in the checkpoint and in the next choice. `history`
+    holds everything logged, by stream; with a run it is on disk, too.
+    """
+
+    def __init__(self, trainer: CurriculumGRPOTrainer, run: Run | None) -> None:
+        self.trainer, self.run = trainer, run
+        self.history: dict[str, list[dict[str, Any]]] = {"metrics": [], "groups": [], "eval": []}
+        self.on_step: Callable[[Mapping[str, float]], None] | None = None
+        # Where the logs ended at the checkpoint that is gone on from.
+        self.offsets: Mapping[str, int] = {}
+        self.started = False
+
+    def start(self) -> None:
+        """All of a checkpoint is loaded now: only then are the logs cut back to it."""
+        self.started = True
+        if self.run:
+            self.run.cut(self.offsets)
+            self.history = {stream: self.run.records(stream) for stream in self.history}
+        if self.trainer.state.global_step == 0 and self.trainer.config.eval_every:
+            self.evaluate(sampled=True)
+
+    # ------------------------------------------------------------ events
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self.step_began = perf_counter()
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Stop when the budget is spent; the trainer itself knows of the number of steps only."""
+        self.seconds = perf_counter() - self.step_began
+        if self.trainer.clock.share >= 1:
+            control.should_training_stop = True
+            control.should_save |= args.save_strategy == "steps"
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, float],
+        **_: Any,
+    ) -> None:
+        """Log and observe the step that just ended; the trainer's summary at the end has none."""
+        trainer, step = self.trainer, state.global_step
+        groups, trainer.groups = trainer.groups, []
+        if not groups:
+            return
+        started, share = perf_counter(), trainer.clock.share
+        metrics = {
+            "step": step,
+            **group_metrics(groups),
+            "loss": logs["loss"],
+            "grad_norm": logs["grad_norm"],
+            "share": share,
+            **trainer.costs,
+        }
+        trainer.recipe.observe(groups, metrics)
+        bookkeeping = trainer.seconds["seconds_curriculum"]
+        generation = trainer.seconds["seconds_generation"]
+        metrics["seconds_generation"] = generation
+        metrics["seconds_update"] = self.seconds - generation
+        metrics["seconds_curriculum"] = bookkeeping + perf_counter() - started
+        self._log("metrics", metrics)
+        for group in groups:
+            self._log("groups", group_record(group))
+        every = trainer.config.eval_every
+        if every and (share >= 1 or step % every == 0):
+            self.evaluate(sampled=share >= 1)
+        if self.on_step is not None:
+            self.on_step(metrics)
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Complete a checkpoint: only one that holds our record counts as whole."""
+        self.trainer.accelerator.wait_for_everyone()
+        if self.run:
+            folder = Path(args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
+            record = {
+                "engine": "trl",
+                "processes": self.trainer.accelerator.num_processes,
+                "step": state.global_step,
+                "tokens": self.trainer.costs["tokens_generated"],
+                "costs": self.trainer.costs,
+                "recipe": self.trainer.recipe.state_dict(),
+                "offsets": self.run.offsets(),
+            }
+            write_json_atomic(folder / RECORD, record)
+
+    # ------------------------------------------------------------ logs and results
+
+    def evaluate(self, sampled: bool) -> dict[str, float]:
+        """Accuracy on held-out problems now, logged by process 0; its means over all levels."""
+        trainer, config, clock = self.trainer, self.trainer.config, self.trainer.clock
+        if not trainer.accelerator.is_main_process:
+            return {}
+        judge = LanguagePolicy(trainer.model, trainer.processing_class, config.max_new_tokens)
+        rows = evaluate(judge, config.levels, config.eval_problems, sampled)
+        for row in rows:
+            self._log("eval", {"step": clock.step, "tokens": clock.tokens, **row})
+        kinds = ("greedy", "sampled", "pass_at_8") if sampled else ("greedy",)
+        return {f"eval_{kind}": mean_accuracy(rows, kind) for kind in kinds}
+
+    def results(self) -> dict[str, Any]:
+        """The run in short: recipe, costs and the last evaluation."""
+        step, lines = self.trainer.state.global_step, self.history["metrics"]
+        seconds = ("seconds_generation", "seconds_update", "seconds_curriculum")
+        return {
+            "engine": "trl",
+            "recipe": self.trainer.recipe.describe(),
+            "steps": step,
+            "share": self.trainer.clock.share,
+            **self.trainer.costs,
+            **{name: sum(line[name] for line in lines) for name in seconds},
+            "evaluation": [row for row in self.history["eval"] if row["step"] == step],
+        }
+
+    def newest_checkpoint(self) -> Path | None:
+        return self.run.newest_checkpoint() if self.run else None
+
+    def _log(self, stream: str, record: Mapping[str, Any]) -> None:
+        self.history[stream].append(dict(record))
+        if self.run:
+            self.run.log(stream, record)
+
+
+def read_record(checkpoint: str | Path, processes: int) -> dict[str, Any]:
+    """The curriculum's part of a checkpoint; CurrlabError if this engine cannot go on from it."""
+    record = read_json(Path(checkpoint) / RECORD)
+    if record.get("engine") != "trl" or record.get("processes") != processes:
+        raise CurrlabError(
+            f"Checkpoint '{checkpoint}' was made by engine {record.get('engine')!r} with "
+            f"{record.get('processes')} processes; this is engine 'trl' with {processes}."
+        )
+    return record

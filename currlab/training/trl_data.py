@@ -1,0 +1,206 @@
+"""What goes into TRL and comes back: its settings, the rows of a step, rollouts as TRL wants them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch.utils.data import DataLoader, Dataset
+from trl import GRPOConfig
+
+from currlab.curricula.core import Clock, Group, Pick, Plan, Recipe
+from currlab.errors import CurrlabError
+from currlab.training.config import TrainingConfig
+from currlab.training.policy import Row
+
+# Losses divided by the token count of the whole generation batch: leaving rows out changes nothing.
+TOKEN_NORMALISED = ("dapo", "cispo", "vespo")
+
+
+def step_plan(recipe: Recipe, config: TrainingConfig) -> Plan:
+    """The sample dial's plan of a first step, asked of a copy so that the dial stays untouched.
+
+    TRL has one group size and one temperature for a whole run; CurrlabError if groups differ.
+    """
+    picks = [Pick(config.catalog().arms[0])] * config.prompts_per_step
+    plan = copy.deepcopy(recipe.sample).plan(picks, Clock())
+    if len(set(plan.rollouts)) > 1 or plan.rollouts[0] < 2:
+        raise CurrlabError(
+            "The TRL engine needs groups of one size, at least 2, and sample strategy "
+            f"'{recipe.sample.name}' plans {sorted(set(plan.rollouts))}; use the from-scratch engine."
+        )
+    return plan
+
+
+def grpo_config(
+    recipe: Recipe,
+    config: TrainingConfig,
+    plan: Plan,
+    rows: int,
+    micro_batches: int,
+    device: torch.device,
+    folder: str,
+    save: bool,
+) -> GRPOConfig:
+    """TRL's settings for the same loss, optimiser and step as the from-scratch loop's.
+
+    `rows` is this process's share of the step; `micro_batches` splits its forward and backward and
+    changes nothing else. Device and dtype are the model's own: there is no autocast.
+    """
+    return GRPOConfig(
+        output_dir=folder,
+        save_strategy="steps" if save else "no",
+        save_steps=max(1, config.checkpoint_every),
+        seed=config.seed,
+        use_cpu=device.type == "cpu",
+        bf16=False,
+        gradient_checkpointing=False,
+        report_to="none",
+        ddp_find_unused_parameters=False,
+        disable_tqdm=True,
+        logging_steps=1,
+        # Off: a loss that is not a number must show, not be replaced by an average.
+        logging_nan_inf_filter=False,
+        max_steps=config.steps,
+        per_device_train_batch_size=rows // micro_batches,
+        gradient_accumulation_steps=micro_batches,
+        num_generations=plan.rollouts[0],
+        max_completion_length=config.max_new_tokens,
+        temperature=plan.temperature,
+        optim="adamw_torch",
+        learning_rate=config.learning_rate,
+        lr_scheduler_type="constant",
+        adam_beta1=config.adam_betas[0],
+        adam_beta2=config.adam_betas[1],
+        weight_decay=0.0,
+        max_grad_norm=config.max_grad_norm,
+        **{"loss_type": "dapo", "beta": 0.0, **recipe.update.trainer_settings()},
+    )
+
+
+class StepSampler:
+    """A batch sampler that asks for a step's picks only when the trainer pulls that step's batch.
+
+    By then the step before has been observed. TRL pulls one batch a micro-batch and generates from
+    the first, so each step's rows are handed out `micro_batches` times.
+    """
+
+    def __init__(
+        self, choose: Callable[[], list[Pick] | None], rows_per_pick: int, repeats: int
+    ) -> None:
+        self.choose, self.rows_per_pick, self.repeats = choose, rows_per_pick, repeats
+
+    def __iter__(self) -> Iterator[list[Pick]]:
+        while (picks := self.choose()) is not None:
+            rows = [pick for pick in picks for _ in range(self.rows_per_pick)]
+            for _ in range(self.repeats):
+                yield rows
+
+
+class PickRows(Dataset):
+    """Turns the sampler's picks into TRL's rows; `prompt` only labels them in TRL's own tables."""
+
+    def __getitem__(self, pick: Pick) -> dict[str, Any]:
+        return {"prompt": f"{pick.arm}#{pick.seed}", "pick": pick}
+
+
+def step_loader(sampler: StepSampler) -> DataLoader:
+    """The plain loader of the rows; its own generator leaves torch's global one, which a resumed
+    run restores, alone."""
+    return DataLoader(
+        PickRows(),
+        batch_sampler=sampler,
+        collate_fn=list,
+        num_workers=0,
+        generator=torch.Generator(),
+    )
+
+
+def rollout_output(
+    groups: Sequence[Group], rows: Sequence[Row], wanted: int, temperature: float, end_id: int
+) -> dict[str, list | None]:
+    """Exactly `wanted` rows as TRL's `rollout_func` must return them: `training_rows` of `groups`.
+
+    `env_mask` 0 keeps forced prefix tokens out of the loss. Where rollouts were dropped, rows
+    without a reward and without a token in the loss fill the rest. CurrlabError if there are more,
+    or if they were not sampled at `temperature`, which TRL's loss uses for the whole run.
+    """
+    if any(row.temperature != temperature for row in rows):
+        raise CurrlabError(
+            f"The TRL engine keeps the temperature that it began with, {temperature}, but the "
+            "recipe's sample dial changed it; use the from-scratch engine."
+        )
+    if len(rows) > wanted:
+        raise CurrlabError(
+            f"The recipe keeps {len(rows)} rollouts where TRL has room for {wanted}; use the "
+            "from-scratch engine for recipes that grow a step."
+        )
+    rewards = [r.score.total for group in groups for r in group.rollouts if r.kept]
+    missing = wanted - len(rows)
+    return {
+        "prompt_ids": [list(row.prompt) for row in rows] + [[end_id]] * missing,
+        "completion_ids": [list(row.completion) for row in rows] + [[end_id]] * missing,
+        "env_mask": [list(row.mask) for row in rows] + [[0]] * missing,
+        "carried": rewards + [None] * missing,
+        "logprobs": None,
+    }
+
+
+def reward(carried: list[float | None], **_: Any) -> list[float | None]:
+    """TRL's reward function: what the recipe's reward dial already gave, never computed twice."""
+    return carried
+
+
+def may_skip_rows(settings: GRPOConfig) -> bool:
+    """Is the loss a sum of terms in proportion to advantages, whatever the number of rows?"""
+    other_terms = settings.beta or settings.entropy_coef or settings.use_adaptive_entropy
+    sums = settings.loss_type in TOKEN_NORMALISED and settings.top_entropy_quantile == 1.0
+    return sums and not other_terms
+
+
+def informative_rows(inputs: dict[str, Any], accelerator: Accelerator) -> dict[str, Any]:
+    """TRL's inputs without the rows of zero advantage, and without padding that no row then needs.
+
+    `num_items_in_batch`, which divides the loss, stays as it was. TRL gathers numbers of every row,
+    so all processes keep as many rows as the one with most; and at least one, so that the loss is
+    always tied to the parameters.
+    """
+    silent = inputs["advantages"] == 0
+    wanted = int(accelerator.gather((~silent).sum()).max().clamp(min=1))
+    rows = silent.int().argsort(stable=True)[:wanted]
+    # Prompts are padded on the left, everything about completions on the right.
+    first = int(inputs["prompt_mask"][rows].any(0).int().argmax())
+    end = int(inputs["completion_mask"][rows].sum(1).max())
+
+    def part(name: str, value: Any) -> Any:
+        if not torch.is_tensor(value) or value.dim() == 0:
+            return value
+        if value.dim() == 1:
+            return value[rows]
+        return value[rows, first:] if name.startswith("prompt_") else value[rows, :end]
+
+    return {name: part(name, value) for name, value in inputs.items()}
+
+
+def check_recipe(
+    recipe: Recipe, config: TrainingConfig, processes: int, micro_batches: int
+) -> None:
+    """CurrlabError, in one sentence, for what TRL's fixed rows cannot do."""
+    if config.prompts_per_step % processes:
+        raise CurrlabError(
+            f"{config.prompts_per_step} prompts a step cannot be shared equally by {processes} "
+            "processes; make prompts_per_step a multiple of their number."
+        )
+    if recipe.sample.max_rounds and processes > 1:
+        raise CurrlabError(
+            f"Sample strategy '{recipe.sample.name}' asks for extra rounds, which the TRL engine "
+            "runs in one process only."
+        )
+    if recipe.update.objective is not None and processes * micro_batches > 1:
+        raise CurrlabError(
+            f"Update strategy '{recipe.update.name}' has a loss of its own over whole steps, which "
+            "the TRL engine runs in one process and one micro-batch only."
+        )

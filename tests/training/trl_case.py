@@ -1,0 +1,51 @@
+"""A TRL run small enough for tests: a random tiny model, coin flips as reward, 4 prompts x 4."""
+
+import torch
+
+from currlab.curricula import make_recipe
+from currlab.models.tiny import new_model
+from currlab.models.tokenizer import build_tokenizer
+from currlab.training.config import TrainingConfig
+from currlab.training.grpo_trainer import CurriculumGRPOTrainer
+
+torch.set_num_threads(1)
+
+
+def small_config(**changes) -> TrainingConfig:
+    """Coin flips are used as reward because a random model never earns a true one."""
+    settings = {
+        "levels": {"sorting": (1, 2, 3)},
+        "steps": 3,
+        "prompts_per_step": 4,
+        "max_new_tokens": 6,
+        "eval_every": 0,
+        "checkpoint_every": 0,
+        "eval_problems": 2,
+    }
+    return TrainingConfig(**{**settings, **changes})
+
+
+def small_recipe(select="sec", size=4, **dials):
+    return make_recipe(
+        select, settings={"fixed_group": {"size": size}}, **{"reward": "random", **dials}
+    )
+
+
+def small_trainer(config=None, recipe=None, run=None, **options) -> CurriculumGRPOTrainer:
+    return CurriculumGRPOTrainer(
+        new_model("tiny", 0),
+        build_tokenizer(),
+        recipe or small_recipe(),
+        config or small_config(),
+        run,
+        **options,
+    )
+
+
+def weights(model) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def without_seconds(records):
+    """Records with what a clock measured left out."""
+    return [{k: v for k, v in r.items() if not k.startswith("seconds")} for r in records]
