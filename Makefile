@@ -1,0 +1,54 @@
+# make lab     JupyterLab on your own copies of the notebooks
+# make report  notebook 00 headless, to an HTML page
+# make test    everything that is checked
+# Each sets up .venv first; all that is needed is Python 3.11 to 3.14 and make.
+
+PYTHON  ?= python3
+PROFILE ?= cpu
+# Processes at a time, one thread each.
+JOBS    ?= 2
+# Where torch comes from. PyPI's build for Linux brings CUDA (2.7 GB); without an NVIDIA driver the
+# CPU build does. Empty: PyPI.
+ifeq ($(shell uname -s)$(shell command -v nvidia-smi),Linux)
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+endif
+TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
+PIP   := .venv/bin/python -m pip --disable-pip-version-check
+
+export OMP_WAIT_POLICY = PASSIVE
+
+.PHONY: lab report test study format
+
+lab: .venv/.set-up
+	.venv/bin/currlab lab
+
+report: .venv/.set-up
+	.venv/bin/currlab run 00 --profile $(PROFILE)
+
+test: .venv/.set-up-test
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(JOBS) --dist worksteal -m "not notebook and not browser"
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(JOBS) --dist worksteal -m "notebook or browser"
+
+study: .venv/.set-up
+	OMP_NUM_THREADS=1 .venv/bin/currlab study foundations --workers $(JOBS) --ship
+
+format: .venv/.set-up-test
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+	.venv/bin/python .ci/strip_notebooks.py notebooks/*.ipynb
+
+.venv/.set-up: pyproject.toml .ci/constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15) and \
+	  "Python 3.11 to 3.14 is needed; choose one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	@# An index that cannot be reached costs a few seconds; the next line then takes PyPI's torch.
+	test -z "$(TORCH_INDEX)" || $(PIP) install --no-deps --retries 1 --timeout 15 \
+	  --index-url $(TORCH_INDEX) $(TORCH) || echo "$(TORCH_INDEX) failed; trying PyPI"
+	$(PIP) install -c .ci/constraints.txt -e .
+	touch $@
+
+.venv/.set-up-test: .venv/.set-up
+	$(PIP) install -c .ci/constraints.txt -e '.[gym,test]'
+	touch $@

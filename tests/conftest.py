@@ -1,0 +1,7 @@
+"""What must hold before torch is loaded: one thread a process, and no network for anybody."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
