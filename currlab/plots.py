@@ -68,7 +68,8 @@ def _describe(axes: Axes) -> str:
         return ""
     title = " ".join(axes.get_title().split())
     title = f"{title}: " if title else ""
-    return f"{title}{axes.get_ylabel()} against {axes.get_xlabel()}; {'; '.join(shown)}"
+    labels = " against ".join(filter(None, (axes.get_ylabel(), axes.get_xlabel())))
+    return f"{title}{labels}; {'; '.join(shown)}"
 
 
 def _finite(values: Any) -> np.ndarray:
