@@ -12,12 +12,40 @@ from currlab.curricula.registry import (
 from currlab.curricula.reward import exact as _exact
 from currlab.curricula.sample import fixed as _fixed
 from currlab.curricula.select import bandit as _bandit
+from currlab.curricula.select import bayesian as _bayesian
+from currlab.curricula.select import entropy as _entropy
+from currlab.curricula.select import irt as _irt
+from currlab.curricula.select import orders as _orders
+from currlab.curricula.select import pools as _pools
+from currlab.curricula.select import propagation as _propagation
+from currlab.curricula.select import resorting as _resorting
+from currlab.curricula.select import schedules as _schedules
+from currlab.curricula.select import stages as _stages
 from currlab.curricula.select import static as _static
 from currlab.curricula.select import target as _target
+from currlab.curricula.select import value as _value
 from currlab.curricula.update import grpo as _grpo
 
 # Importing a module of strategies registers them; this is the list of all such modules.
-STRATEGY_MODULES = (_plain, _exact, _fixed, _bandit, _static, _target, _grpo)
+STRATEGY_MODULES = (
+    _plain,
+    _exact,
+    _fixed,
+    _bandit,
+    _bayesian,
+    _entropy,
+    _irt,
+    _orders,
+    _pools,
+    _propagation,
+    _resorting,
+    _schedules,
+    _stages,
+    _static,
+    _target,
+    _value,
+    _grpo,
+)
 
 
 def strategy_names(dial: str | None = None) -> list[str]:

@@ -267,6 +267,13 @@ class Select(Strategy):
         """Called once, before anything else, with what can be picked."""
         self.catalog = catalog
 
+    def probe(self, policy: Policy, clock: Clock) -> None:
+        """Called before every `choose`, for strategies that ask the learner something first.
+
+        What they ask is not trained on, and its tokens count into the run's cost. Every process
+        of a distributed run probes alike, so draws from `self.rng` are allowed here.
+        """
+
     def choose(self, n: int, clock: Clock) -> list[Pick]:
         """The next `n` problems."""
         raise NotImplementedError

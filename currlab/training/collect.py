@@ -29,7 +29,8 @@ class Collector:
         recipe.select.bind(catalog)
 
     def choose(self, n: int, clock: Clock) -> list[Pick]:
-        """The next `n` picks, fresh problems given their seeds."""
+        """The next `n` picks, fresh problems given their seeds; a probe comes first, if any."""
+        self.recipe.select.probe(self.policy, clock)
         picks = self.recipe.select.choose(n, clock)
         if len(picks) != n:
             name = self.recipe.select.name

@@ -16,7 +16,16 @@ from currlab.training.collect import with_advantages
 
 SELECTS = strategy_names("select")
 # Strategies whose source says that arms go without practice for long stretches.
-STARVES = {"easy_to_hard"}
+STARVES = {
+    "easy_to_hard",  # one level at a time
+    "hard_to_easy",  # one level at a time
+    "rag_rl",  # one level at a time, or only the hardest
+    "stages",  # only the arms of the present stage
+    "human_inspired",  # a fixed order, gone through once
+    "adcl",  # sorted blocks, gone through once
+    "edco",  # only the problems of the highest entropy
+    "pudf",  # nothing above the learner's ability
+}
 RISING = {arm: 0.95 - 0.12 * i for i, arm in enumerate(CATALOG.arms)}
 
 

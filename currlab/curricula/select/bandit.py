@@ -82,3 +82,142 @@ class SEC(ArmSelect):
 
     def snapshot(self) -> dict[str, Any]:
         return {"Q": dict(self.memory["Q"])}
+
+
+@register
+class SECVariants(SEC):
+    """SEC with the other policies and objectives of its released code.
+
+    Source: SEC (arXiv 2505.14970), released code. `policy`: "softmax" as in `sec`;
+    "epsilon_greedy": the best arm, but with probability epsilon any arm; "normalised": in proportion
+    to ``max(Q_a, .01)``. `objective`, what g_a is: "advantage": the mean \\|A\\| that the update used;
+    "unscaled": the mean ``|r - mean(r)|``, whatever the update does; "progress": the change of the
+    arm's mean success since its last batch (0 at its first).
+
+    What differs here: progress is measured on the pass rate and not on the reward, so that no bonus
+    can pose as progress; arms of equal value share the greedy draw.
+    """
+
+    name: ClassVar[str] = "sec_variants"
+    title: ClassVar[str] = "SEC: greedy, normalised and progress variants"
+
+    @dataclass(frozen=True)
+    class Parameters(SEC.Parameters):
+        policy: str = knob(
+            "epsilon_greedy",
+            "how arms are drawn from their values",
+            choices=["softmax", "epsilon_greedy", "normalised"],
+            paper="softmax",
+        )
+        epsilon: float = knob(0.1, "epsilon_greedy: share of random draws", 0.0, 1.0, paper=0.1)
+        objective: str = knob(
+            "advantage",
+            "what an arm is paid for",
+            choices=["advantage", "unscaled", "progress"],
+            paper="advantage",
+        )
+
+    def fresh_memory(self) -> dict[str, Any]:
+        return {"Q": {}, "pass_rate": {}}
+
+    def probabilities(self, clock: Clock) -> dict[str, float]:
+        if self.parameters.policy == "softmax":
+            return super().probabilities(clock)
+        values = np.array([self.memory["Q"][arm] for arm in self.catalog.arms])
+        if self.parameters.policy == "normalised":
+            weights = np.maximum(values, 0.01)
+        else:
+            greedy = values == values.max()
+            epsilon = self.parameters.epsilon
+            weights = (1 - epsilon) * greedy / greedy.sum() + epsilon / len(values)
+        return dict(zip(self.catalog.arms, (weights / weights.sum()).tolist(), strict=True))
+
+    def observe(self, groups: Sequence[Group], metrics: Mapping[str, float]) -> None:
+        if not groups:
+            return
+        gains, values, alpha = self.gains(groups), self.memory["Q"], self.parameters.learning_rate
+        for arm in self.catalog.arms:
+            if arm in gains or self.parameters.decay_absent:
+                values[arm] = (1 - alpha) * values[arm] + alpha * gains.get(arm, 0.0)
+
+    def gains(self, groups: Sequence[Group]) -> dict[str, float]:
+        """g_a of every arm in the batch."""
+        if self.parameters.objective == "advantage":
+            return mean_by_arm(groups, [np.abs(group.advantages or (0.0,)) for group in groups])
+        if self.parameters.objective == "unscaled":
+            return mean_by_arm(
+                groups, [np.abs(np.array(g.rewards) - np.mean(g.rewards)) for g in groups]
+            )
+        unaided = [group for group in groups if not group.hinted]
+        now = mean_by_arm(unaided, [group.correct for group in unaided])
+        last = self.memory["pass_rate"]
+        gains = {arm: rate - last.get(arm, rate) for arm, rate in now.items()}
+        last.update(now)
+        return gains
+
+
+@register
+class DUMP(ArmSelect):
+    """DUMP: an upper confidence bound on the mean absolute advantage of each distribution.
+
+    Source: DUMP (arXiv 2504.09710) and its released code. For every distribution j: mu_j = mean
+    \\|A\\| over its last `window` rollouts, n_j = all its rollouts so far, N = sum of n_j,
+    ``UCB_j = mu_j + sqrt(2 ln(N + 1) / (n_j + 1))``; draws from ``softmax(UCB / temperature)``.
+
+    What differs here: a distribution is an arm (task and level). The released code also fed
+    validation rewards to this update as if they were advantages; that leak is left out. `count`
+    "prompts" makes n_j count groups: at small scale the bonus of rollouts is gone in a few steps.
+    """
+
+    name: ClassVar[str] = "dump"
+    title: ClassVar[str] = "DUMP: an upper confidence bound on advantages"
+    papers: ClassVar[tuple[str, ...]] = ("DUMP",)
+    family: ClassVar[str] = "F02"
+
+    @dataclass(frozen=True)
+    class Parameters:
+        window: int = knob(
+            300, "rollouts of an arm that its mean is taken over", 1, 100_000, paper=300
+        )
+        temperature: float = knob(0.1, "softmax temperature", 0.01, 10.0, paper=0.1)
+        count: str = knob(
+            "rollouts",
+            "what n_j counts: slower counting means longer exploration",
+            choices=["rollouts", "prompts"],
+            paper="rollouts",
+        )
+
+    def fresh_memory(self) -> dict[str, Any]:
+        return {"window": {}, "n": {}}
+
+    def bind(self, catalog: Catalog) -> None:
+        super().bind(catalog)
+        for arm in catalog.arms:
+            self.memory["window"].setdefault(arm, [])
+            self.memory["n"].setdefault(arm, 0)
+
+    def bounds(self) -> dict[str, float]:
+        """The upper confidence bound of every arm."""
+        total = sum(self.memory["n"].values())
+        return {
+            arm: float(np.mean(self.memory["window"][arm] or [0.0]))
+            + float(np.sqrt(2 * np.log(total + 1) / (self.memory["n"][arm] + 1)))
+            for arm in self.catalog.arms
+        }
+
+    def probabilities(self, clock: Clock) -> dict[str, float]:
+        chances = softmax(list(self.bounds().values()), self.parameters.temperature)
+        return dict(zip(self.catalog.arms, chances.tolist(), strict=True))
+
+    def observe(self, groups: Sequence[Group], metrics: Mapping[str, float]) -> None:
+        for group in groups:
+            if group.arm not in self.memory["n"]:
+                continue
+            sizes = np.abs(group.advantages or ()).tolist()
+            window = self.memory["window"][group.arm] + sizes
+            self.memory["window"][group.arm] = window[-self.parameters.window :]
+            self.memory["n"][group.arm] += len(sizes) if self.parameters.count == "rollouts" else 1
+
+    def snapshot(self) -> dict[str, Any]:
+        means = {arm: float(np.mean(rows or [0.0])) for arm, rows in self.memory["window"].items()}
+        return {"mean_advantage": means, "upper_bound": self.bounds()}
