@@ -59,7 +59,7 @@ def sample_completions(
     The model is used in evaluation mode, without gradients, and left in the mode it was in. Prompts
     are id sequences of any lengths; equal ones are computed once.
     """
-    if temperature < 0:
+    if not temperature >= 0:  # a NaN fails too
         raise CurrlabError(f"The temperature must be 0 (greedy) or more; got {temperature}.")
     _check_lengths(model, prompts, max_new_tokens)
     by_length = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))

@@ -1,0 +1,156 @@
+"""What the dials get from the learner, and what the loss gets from the rollouts."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from currlab.curricula.core import Group, Pick, Rollout, Score, View
+from currlab.errors import CurrlabError
+from currlab.models import load_model
+from currlab.tasks import get_task
+from currlab.training.policy import (
+    LanguagePolicy,
+    log_probabilities,
+    loss_mask,
+    prompt_ids,
+    token_batch,
+    training_rows,
+)
+
+MODEL, TOKENIZER = load_model("tiny-warm")
+END = TOKENIZER.eos_token_id
+
+
+def policy(length=12):
+    return LanguagePolicy(MODEL, TOKENIZER, length)
+
+
+def group(rollouts, advantages=None):
+    problem = get_task("sorting").make(2, 0)
+    return Group(problem, Pick(problem.arm), tuple(rollouts), 0, advantages)
+
+
+def test_rollouts_carry_text_ids_and_what_they_cost():
+    learner = policy()
+    views = [View("sort 31"), View("sort 31"), View("sort 7529")]
+    rollouts = learner.generate(views, [1, 2, 3], 1.0)
+    assert [r.view for r in rollouts] == views
+    for rollout in rollouts:
+        assert rollout.score == Score(0.0, False)
+        assert rollout.prefix_len == 0
+        assert rollout.temperature == 1.0
+        assert rollout.text == TOKENIZER.decode(rollout.token_ids, skip_special_tokens=True)
+        assert "<eos>" not in rollout.text
+    sampled = sum(len(r.token_ids) for r in rollouts)
+    prompts = sum(len(prompt_ids(q, TOKENIZER)) for q in ("sort 31", "sort 7529"))
+    assert learner.tokens_generated == sampled
+    assert learner.tokens_forwarded == sampled + prompts
+    learner.generate(views[:1], [1], 0.0)
+    assert learner.tokens_generated > sampled
+
+
+def test_a_row_depends_on_its_view_and_seed_only():
+    views = [View(f"sort {digits}") for digits in ("31", "7529", "8675309", "31")]
+    together = policy().generate(views, [5, 6, 7, 8], 1.0)
+    alone = [policy().generate([v], [s], 1.0)[0] for v, s in zip(views, [5, 6, 7, 8], strict=True)]
+    assert [r.token_ids for r in together] == [r.token_ids for r in alone]
+    assert [r.text for r in together] == [r.text for r in alone]
+
+
+def test_a_prefix_is_forced_and_counted_apart():
+    plain, hinted = policy().generate(
+        [View("sort 7529"), View("sort 7529", prefix="<answer>25")], [1, 1], 0.0
+    )
+    assert hinted.text.startswith("<answer>25")
+    assert hinted.prefix_len == 3
+    assert TOKENIZER.decode(hinted.token_ids[:3]) == "<answer>25"
+    # The warm model sorts this greedily, and the right start changes nothing of it.
+    assert plain.token_ids == hinted.token_ids
+    assert hinted.token_ids[-1] == END
+
+
+def test_the_prompt_is_the_chat_template_of_the_question():
+    assert TOKENIZER.decode(prompt_ids("sort 31", TOKENIZER)) == "<user>sort 31<assistant>"
+
+
+# ---------------------------------------------------------------- rows and batches
+
+
+def rollout(prompt="sort 31", prefix="", completion="<answer>13</answer>", **view):
+    ids = (*TOKENIZER(prefix + completion)["input_ids"], END)
+    prefix_len = len(TOKENIZER(prefix)["input_ids"]) if prefix else 0
+    return Rollout(View(prompt, prefix, **view), prefix + completion, ids, prefix_len)
+
+
+def test_rows_keep_the_order_and_leave_dropped_rollouts_out():
+    dropped = replace(rollout(completion="<answer>31</answer>"), kept=False)
+    rows = training_rows([group([rollout(), dropped, rollout()], (0.5, 9.0, -0.5))], TOKENIZER)
+    assert [row.advantage for row in rows] == [0.5, -0.5]
+    assert all(row.prompt == prompt_ids("sort 31", TOKENIZER) for row in rows)
+    assert all(set(row.mask) == {1} and len(row.mask) == len(row.completion) for row in rows)
+
+
+def test_the_update_conditions_on_the_training_prompt():
+    guided = rollout("hint: 1. sort 31", train_prompt="sort 31")
+    (row,) = training_rows([group([guided], (1.0,))], TOKENIZER)
+    assert row.prompt == prompt_ids("sort 31", TOKENIZER)
+
+
+def test_a_prefix_gets_credit_only_when_asked():
+    hinted = rollout(prefix="<answer>1", completion="3</answer>")
+    assert loss_mask(hinted) == (0, 0, 1, 1, 1)
+    credited = replace(hinted, view=replace(hinted.view, prefix_credit="all"))
+    assert loss_mask(credited) == (1, 1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("wish", [{"prefix_credit": 0.5}, {"prefix_nll": 0.1}])
+def test_what_the_loss_cannot_do_is_refused(wish):
+    with pytest.raises(CurrlabError, match="likelihood term"):
+        loss_mask(rollout(**wish))
+
+
+def test_groups_without_advantages_are_refused():
+    with pytest.raises(CurrlabError, match="no advantages yet"):
+        training_rows([group([rollout()])], TOKENIZER)
+
+
+def test_greedy_rollouts_are_weighed_at_temperature_one():
+    cold = replace(rollout(), temperature=0.0)
+    assert training_rows([group([cold], (1.0,))], TOKENIZER)[0].temperature == 1.0
+
+
+def test_log_probabilities_are_those_of_each_row_alone():
+    """Padding, other rows, prefixes and unequal prompts change nothing."""
+    rollouts = [
+        rollout("sort 8675309", completion="<answer>0356789</answer>"),
+        replace(rollout(prefix="<answer>1", completion="3</answer>"), temperature=0.5),
+        rollout("sort 7529", completion="x"),
+    ]
+    rows = training_rows([group(rollouts, (1.0, 0.0, -1.0))], TOKENIZER)
+    batch = token_batch(rows)
+    assert batch.advantages.tolist() == [1.0, 0.0, -1.0]
+    got = (log_probabilities(MODEL, batch) * batch.mask).sum(1)
+    for row, total in zip(rows, got, strict=True):
+        ids = torch.tensor([[*row.prompt, *row.completion]])
+        logits = MODEL(input_ids=ids).logits[0, len(row.prompt) - 1 : -1]
+        log_p = (logits / row.temperature).log_softmax(-1)
+        each = log_p.gather(1, torch.tensor(row.completion)[:, None])[:, 0]
+        expected = (each * torch.tensor(row.mask)).sum()
+        torch.testing.assert_close(total, expected, atol=1e-4, rtol=1e-5)
+    assert batch.mask.sum(1).tolist() == [sum(row.mask) for row in rows]
+
+
+def test_rollouts_and_loss_see_the_same_model():
+    """The sampler's own forward and the loss's forward give the sampled tokens the same odds."""
+    from currlab.training.rollouts import sample_completions
+
+    prompts = [prompt_ids(f"sort {digits}", TOKENIZER) for digits in ("31", "86753", "7529")]
+    completions = sample_completions(MODEL, prompts, [1, 2, 3], 20, 1.0, END)
+    rollouts = [
+        Rollout(View(f"sort {digits}"), "", completion.token_ids)
+        for digits, completion in zip(("31", "86753", "7529"), completions, strict=True)
+    ]
+    batch = token_batch(training_rows([group(rollouts, (1.0, 1.0, 1.0))], TOKENIZER))
+    sums = (log_probabilities(MODEL, batch) * batch.mask).sum(1).tolist()
+    assert sums == pytest.approx([c.log_probability for c in completions], abs=1e-4)
