@@ -40,11 +40,18 @@ READ_AND_SAFE = {
     "number_sorting": "evaluates its own reference answer",
     "propositional_logic": "its parse_expr is a parser of its own",
 }
-# Datasets that draw from Python's sets of text, whose order changes from process to process.
-UNREPEATABLE = {"isomorphic_strings", "ransom_note", "word_ladder"}
+# Datasets that draw from Python's sets of text, whose order changes from process to process, or
+# that carry something over from one draw to the next (list_functions).
+UNREPEATABLE = {"isomorphic_strings", "list_functions", "ransom_note", "word_ladder"}
 NOT_PLAIN = re.compile(r"[^\n -~]")
-# Levels whose generator searches for minutes or more (reasoning-gym 0.1.25).
-ENDLESS = {("sokoban", 1)}
+# Levels whose generator searches for minutes or without end for some problems (0.1.25).
+ENDLESS = {
+    ("jugs", 3),
+    ("jugs", 4),
+    ("number_sequence", 3),
+    ("number_sequence", 4),
+    ("sokoban", 1),
+}
 # Never right unless they are the reference answer itself: Fraction("1e999999999") fills the memory,
 # nan is at no distance from anything, and int("\u0663") is 3.
 TRAPS = re.compile(r"(?<![\w.])[\d._]+e[+-]?[\d_]{4,}|\bnan[ij]?\b|[^\D0-9]", re.IGNORECASE)
@@ -89,8 +96,8 @@ class GymTask(Task):
             raise CurrlabError(f"reasoning-gym has no dataset '{self.dataset_name}'; {hint}.")
         if self.dataset_name in UNREPEATABLE:
             raise CurrlabError(
-                f"'{self.name}' is refused: its problems depend on Python's hash seed, so that no "
-                "run on it could be repeated."
+                f"'{self.name}' is refused: its problems depend on more than their seed, so that "
+                "no run on it could be repeated."
             )
         dataset_class, settings_class = known[self.dataset_name]
         called = executing_calls(dataset_class)
@@ -111,7 +118,7 @@ class GymTask(Task):
         """The dataset at this level, tried out; or one sentence that says why there is none."""
         if (self.dataset_name, level) in ENDLESS:
             raise CurrlabError(
-                f"'{self.name}' is refused at level {level}: its generator hardly ever ends there."
+                f"'{self.name}' is refused at level {level}: its generator may never end there."
             )
         try:
             dataset = self._dataset_class(self._level_settings(level))

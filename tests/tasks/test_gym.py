@@ -148,7 +148,7 @@ def test_a_malformed_context_is_told(context):
         ("gym:countdown", r"its code calls parse_expr\(\)"),
         ("gym:string_insertion", r"its code calls eval\(\)"),
         ("gym:codeio", r"its code calls exec\(\)"),
-        ("gym:word_ladder", "Python's hash seed"),
+        ("gym:word_ladder", "depend on more than their seed"),
     ],
 )
 def test_unknown_and_unsafe_datasets_are_refused(name, sentence):
@@ -163,7 +163,7 @@ def test_unknown_and_unsafe_datasets_are_refused(name, sentence):
         ("gym:rush_hour", "does not accept its own reference answers"),
         ("gym:prime_factorization", "the tiny models cannot write '×'"),
         ("gym:composite", "makes no problems at level 1: AssertionError"),
-        ("gym:sokoban", "hardly ever ends"),
+        ("gym:sokoban", "may never end"),
     ],
 )
 def test_a_level_that_cannot_work_is_refused(name, sentence):

@@ -171,8 +171,8 @@ def test_training_and_test_problems_are_disjoint_and_enough(name):
     """By construction (a function of the prompt decides), and seen at every level."""
     task = get_task(name)
     for level in task.levels:
-        train = {task.make(level, seed).prompt for seed in range(150)}
-        test = {task.make(level, -1 - seed).prompt for seed in range(50)}
+        train = {task.make(level, seed).prompt for seed in range(120)}
+        test = {task.make(level, -1 - seed).prompt for seed in range(40)}
         assert not train & test
         assert not any(map(is_test_prompt, train))
         assert all(map(is_test_prompt, test))
