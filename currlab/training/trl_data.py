@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import patch_environment
 from torch.utils.data import DataLoader, Dataset
 from trl import GRPOConfig
 
@@ -50,35 +51,40 @@ def grpo_config(
     `rows` is this process's share of the step; `micro_batches` splits its forward and backward and
     changes nothing else. Device and dtype are the model's own: there is no autocast.
     """
-    return GRPOConfig(
-        output_dir=folder,
-        save_strategy="steps" if save else "no",
-        save_steps=max(1, config.checkpoint_every),
-        seed=config.seed,
-        use_cpu=device.type == "cpu",
-        bf16=False,
-        gradient_checkpointing=False,
-        report_to="none",
-        ddp_find_unused_parameters=False,
-        disable_tqdm=True,
-        logging_steps=1,
-        # Off: a loss that is not a number must show, not be replaced by an average.
-        logging_nan_inf_filter=False,
-        max_steps=config.steps,
-        per_device_train_batch_size=rows // micro_batches,
-        gradient_accumulation_steps=micro_batches,
-        num_generations=plan.rollouts[0],
-        max_completion_length=config.max_new_tokens,
-        temperature=plan.temperature,
-        optim="adamw_torch",
-        learning_rate=config.learning_rate,
-        lr_scheduler_type="constant",
-        adam_beta1=config.adam_betas[0],
-        adam_beta2=config.adam_betas[1],
-        weight_decay=0.0,
-        max_grad_norm=config.max_grad_norm,
-        **{"loss_type": "dapo", "beta": 0.0, **recipe.update.trainer_settings()},
-    )
+    if rows % micro_batches:
+        raise CurrlabError(f"{rows} rows cannot be split into {micro_batches} micro-batches.")
+    # Among several processes accelerate names the CPU "cpu:0", which torch.load does not know.
+    cpu = {"ACCELERATE_TORCH_DEVICE": "cpu"} if device.type == "cpu" else {}
+    with patch_environment(**cpu):
+        return GRPOConfig(
+            output_dir=folder,
+            save_strategy="steps" if save else "no",
+            save_steps=max(1, config.checkpoint_every),
+            seed=config.seed,
+            use_cpu=device.type == "cpu",
+            bf16=False,
+            gradient_checkpointing=False,
+            report_to="none",
+            ddp_find_unused_parameters=False,
+            disable_tqdm=True,
+            logging_steps=1,
+            # Off: a loss that is not a number must show, not be replaced by an average.
+            logging_nan_inf_filter=False,
+            max_steps=config.steps,
+            per_device_train_batch_size=rows // micro_batches,
+            gradient_accumulation_steps=micro_batches,
+            num_generations=plan.rollouts[0],
+            max_completion_length=config.max_new_tokens,
+            temperature=plan.temperature,
+            optim="adamw_torch_fused",
+            learning_rate=config.learning_rate,
+            lr_scheduler_type="constant",
+            adam_beta1=config.adam_betas[0],
+            adam_beta2=config.adam_betas[1],
+            weight_decay=0.0,
+            max_grad_norm=config.max_grad_norm,
+            **{"loss_type": "dapo", "beta": 0.0, **recipe.update.trainer_settings()},
+        )
 
 
 class StepSampler:
