@@ -21,7 +21,7 @@ class FakePolicy:
             for seed in range(problems):
                 problem = catalog.problem(arm, seed)
                 self.known[problem.prompt] = problem
-        self.asked = []
+        self.asked, self.solved = [], []
 
     def chance(self, arm, temperature):
         rate = self.chances[arm] if isinstance(self.chances, dict) else self.chances
@@ -36,6 +36,7 @@ class FakePolicy:
             entropy = self.entropies.get(problem.arm, 0.5)
             rows.append(Rollout(view, text, (1, 2), entropy=entropy, temperature=temperature))
             self.asked.append(problem.key)
+            self.solved.append(bool(right))
         return rows
 
 

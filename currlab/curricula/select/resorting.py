@@ -49,21 +49,21 @@ class ADCL(PoolSelect):
         shuffled = self.rng.permutation(self.size)
         return {"order": shuffled[np.argsort(self.levels[shuffled], kind="stable")]}
 
-    def block(self, clock: Clock) -> int:
-        """The block that is due now, from 0."""
-        return min(int(clock.share * self.parameters.blocks + 1e-9), self.parameters.blocks - 1)
+    def block(self, clock: Clock) -> tuple[int, np.ndarray, float]:
+        """The block that is due: its number from 0, its items (a view), the share of it done."""
+        blocks = np.array_split(self.values["order"], min(self.parameters.blocks, self.size))
+        number = min(int(clock.share * len(blocks) + 1e-9), len(blocks) - 1)
+        return number, blocks[number], clock.share * len(blocks) - number
 
     def probe(self, policy: Policy, clock: Clock) -> None:
-        order, now = self.values["order"], self.block(clock)
         if self.memory["sorted_blocks"] == 0:
             if self.parameters.initial == "probe":
-                order[:] = self._sorted(policy, order)
+                self.values["order"] = self._sorted(policy, self.values["order"])
             self.memory["sorted_blocks"] = 1
-        if now >= self.memory["sorted_blocks"]:
-            # A view into the order: sorting it sorts inside the block.
-            block = np.array_split(order, self.parameters.blocks)[now]
+        number, block, _ = self.block(clock)
+        if number >= self.memory["sorted_blocks"]:
             block[:] = self._sorted(policy, block)
-            self.memory["sorted_blocks"] = now + 1
+            self.memory["sorted_blocks"] = number + 1
 
     def _sorted(self, policy: Policy, items: np.ndarray) -> np.ndarray:
         """The items from easy to hard for the current policy; ties stay as they were."""
@@ -73,7 +73,8 @@ class ADCL(PoolSelect):
         return items[np.argsort(-solved.mean(1), kind="stable")]
 
     def choose(self, n: int, clock: Clock) -> list[Pick]:
-        return [self.pick(item) for item in window(self.values["order"], clock.share, n)]
+        _, block, done = self.block(clock)
+        return [self.pick(item) for item in window(block, done, n)]
 
     def snapshot(self) -> dict[str, Any]:
         return {"problems_probed": self.memory["probed"]}

@@ -1,0 +1,186 @@
+"""PCL, the difficulty split and the pool that retires and brings back."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from fakes import CATALOG, group, play
+from scipy.special import expit
+
+from currlab.curricula import Catalog, Clock, Pick, make_recipe
+from currlab.errors import CurrlabError
+
+POOL = Catalog.of({"sorting": range(1, 5)}, pool=5)
+RATES = dict(zip(CATALOG.arms, [1.0, 0.98, 0.9, 0.5, 0.1, 0.02, 0.0, 0.0], strict=True))
+
+
+def bound(name, catalog=CATALOG, seed=0, **settings):
+    recipe = make_recipe(name, seed=seed, settings={name: settings})
+    recipe.select.bind(catalog)
+    return recipe
+
+
+def visit(recipe, arm, seed, solved, step, of=8):
+    rewards = [1.0] * solved + [0.0] * (of - solved)
+    recipe.observe([group(POOL, Pick(arm, seed), rewards, step)], {})
+
+
+# ---------------------------------------------------------------- PCL
+
+
+def test_pcl_agrees_with_gradient_steps_on_thirty_updates():
+    recipe, rate = bound("pcl", learning_rate=0.7), 0.7
+    rng = np.random.default_rng(3)
+    lengths = [len(CATALOG.problem(a, s).prompt) for a in CATALOG.arms for s in range(4)]
+    mean = sum(lengths) / len(lengths)
+    scale = (sum((x - mean) ** 2 for x in lengths) / len(lengths)) ** 0.5
+    bias, arms, slope = 0.0, dict.fromkeys(CATALOG.arms, 0.0), 0.0
+    for step in range(30):
+        picks = [Pick(CATALOG.arms[i], int(s)) for i, s in rng.integers(0, 8, (5, 2))]
+        groups = [group(CATALOG, p, rng.integers(0, 2, 8).astype(float), step) for p in picks]
+        recipe.observe(groups, {})
+        for g in groups:
+            length = (len(g.problem.prompt) - mean) / scale
+            v = 1 / (1 + np.exp(-(bias + arms[g.arm] + slope * length)))
+            # d/dw (v - x)^2 = 2 (v - x) v (1 - v) phi
+            move = rate * 2 * (v - g.pass_rate) * v * (1 - v)
+            bias, slope = bias - move, slope - move * length
+            arms[g.arm] -= move
+    assert recipe.select.memory["weights"] == pytest.approx([bias, *arms.values(), slope])
+
+
+def test_pcl_keeps_the_candidates_nearest_the_target():
+    recipe = bound("pcl", POOL, candidates=4, target=0.5)
+    recipe.select.memory["weights"] = [0.0, 4.0, 0.1, -3.0, -4.0, 0.0]
+    # Twenty candidates are the whole pool: the five nearest are the arm of value .525.
+    assert {(p.arm, p.seed) for p in recipe.select.choose(5, Clock())} == {
+        ("sorting/2", seed) for seed in range(5)
+    }
+
+
+def test_pcl_learns_success_rates_and_goes_to_one_half():
+    recipe = bound("pcl")
+    history = play(recipe, CATALOG, RATES, steps=150)
+    late = Counter(pick.arm for picks in history[100:] for pick in picks)
+    assert late.most_common(1)[0][0] == "sorting/4"
+    value = recipe.snapshot()["pcl"]["value"]
+    ranks = np.argsort([-value[arm] for arm in CATALOG.arms])
+    assert set(ranks[:3]) == {0, 1, 2}
+    assert value["sorting/4"] == pytest.approx(0.5, abs=0.15)
+
+
+def test_pcl_can_tell_mastered_from_impossible():
+    recipe = bound("pcl")
+    play(recipe, CATALOG, dict(zip(CATALOG.arms, [1.0] * 4 + [0.0] * 4, strict=True)), steps=60)
+    value = recipe.snapshot()["pcl"]["value"]
+    assert min(list(value.values())[:4]) > 0.6 > 0.4 > max(list(value.values())[4:])
+
+
+def test_pcl_starts_at_one_half_everywhere():
+    recipe = bound("pcl")
+    problems = [CATALOG.problem(arm, 0) for arm in CATALOG.arms]
+    assert recipe.select.values_of(problems).tolist() == [expit(0.0)] * 8
+
+
+# ---------------------------------------------------------------- difficulty split
+
+
+def test_the_split_has_the_papers_borders():
+    recipe = bound("difficulty_split", POOL)
+    for seed, solved in enumerate([0, 3, 4, 7, 8]):
+        visit(recipe, "sorting/1", seed, solved, 0, of=10)
+    assert recipe.select.classes()[:5].tolist() == [0, 0, 1, 1, 2]
+    # What was never visited counts as medium.
+    assert set(recipe.select.classes()[5:].tolist()) == {1}
+
+
+def test_classes_get_their_shares():
+    recipe = bound("difficulty_split", easy=0.1, medium=0.6, hard=0.3)
+    recipe.select.values["pass_rate"] = np.array([1.0, 0.9, 0.8, 0.5, 0.1, 0.0, 0.0, 0.2])
+    drawn = Counter(int(p.arm[-1]) for p in recipe.select.choose(6000, Clock()))
+    assert sum(drawn[i] for i in (1, 2, 3)) / 6000 == pytest.approx(0.1, abs=0.02)
+    assert drawn[4] / 6000 == pytest.approx(0.6, abs=0.02)
+    assert drawn[6] / 6000 == pytest.approx(0.075, abs=0.02)
+
+
+def test_weightless_classes_are_drawn_when_nothing_else_is_left():
+    recipe = bound("difficulty_split", easy=0.0, medium=1.0, hard=0.0)
+    recipe.select.values["pass_rate"] = np.zeros(8)
+    assert len(recipe.select.choose(5, Clock())) == 5
+
+
+# ---------------------------------------------------------------- retirement and return
+
+
+def retired(recipe):
+    return {
+        (POOL.arms[i // 5], int(i % 5)) for i in np.flatnonzero(recipe.select.values["retired"])
+    }
+
+
+def test_retirement_takes_mastered_visits_in_a_row_and_forgetting_brings_back():
+    recipe = bound("reward_pool", POOL, retire_above=0.9, visits=3, return_below=0.6)
+    steps = [(8, False), (8, False), (4, False), (8, False), (8, False), (8, True)]
+    # Between the thresholds nothing changes; below the lower one it comes back.
+    steps += [(6, True), (5, True), (4, False), (8, False), (8, False), (8, True)]
+    for step, (solved, expected) in enumerate(steps):
+        visit(recipe, "sorting/2", 1, solved, step)
+        assert (("sorting/2", 1) in retired(recipe)) is expected, f"after visit {step}"
+    assert recipe.select.memory["returned"] == 1
+
+
+def test_no_bonus_counts_towards_mastery():
+    recipe = bound("reward_pool", POOL, visits=1)
+    paid = group(POOL, Pick("sorting/4", 0), [1.0] * 8, correct=[False] * 8)
+    recipe.observe([paid], {})
+    assert not retired(recipe)
+
+
+def test_retired_items_are_probed_longest_waiting_first():
+    recipe = bound("reward_pool", POOL, visits=1, probe_share=0.25)
+    for step, seed in enumerate([3, 0, 4, 1, 2]):
+        visit(recipe, "sorting/1", seed, 8, step)
+    waiting = []
+    for step in range(5, 400):
+        for pick in recipe.select.choose(4, Clock(step)):
+            if pick.arm == "sorting/1":
+                waiting.append(pick.seed)
+                visit(recipe, "sorting/1", pick.seed, 8, step)
+    assert waiting[:5] == [3, 0, 4, 1, 2]
+    # Items probed in one step may swap, so an item waits for the four others and at most a batch.
+    for seed in range(5):
+        turns = [i for i, probed in enumerate(waiting) if probed == seed]
+        assert max(np.diff(turns)) <= 5 + 4
+    assert len(waiting) / (395 * 4) == pytest.approx(0.25, abs=0.05)
+
+
+def test_a_forgotten_arm_is_noticed_and_practised_again():
+    recipe = bound("reward_pool")
+    rates = {arm: 1.0 if i < 2 else 0.3 for i, arm in enumerate(CATALOG.arms)}
+    play(recipe, CATALOG, rates, steps=20)
+    assert recipe.select.values["retired"].tolist() == [1, 1, 0, 0, 0, 0, 0, 0]
+    resting = play(recipe, CATALOG, rates, steps=30, start=20)
+    forgotten = rates | {"sorting/1": 0.1}
+    play(recipe, CATALOG, forgotten, steps=10, start=50)
+    assert recipe.select.values["retired"][0] == 0
+    again = play(recipe, CATALOG, forgotten, steps=30, start=60)
+
+    def count(history):
+        return Counter(p.arm for picks in history for p in picks)["sorting/1"]
+
+    assert count(again) > 1.5 * count(resting)
+
+
+def test_all_retired_is_survived_and_still_probed():
+    recipe = bound("reward_pool", POOL, visits=1)
+    for arm in POOL.arms:
+        for seed in range(5):
+            visit(recipe, arm, seed, 8, 0)
+    picks = recipe.select.choose(30, Clock(1))
+    assert len(picks) == 30
+    assert len({(p.arm, p.seed) for p in picks}) == 20
+
+
+def test_thresholds_the_wrong_way_round_are_refused():
+    with pytest.raises(CurrlabError, match="'return_below' must not be above 'retire_above'"):
+        bound("reward_pool", retire_above=0.5, return_below=0.8)
