@@ -32,7 +32,7 @@ from currlab.training.policy import (
     token_batch,
     training_rows,
 )
-from currlab.training.trl_callback import CurriculumCallback, read_record
+from currlab.training.trl_callback import CurriculumCallback
 from currlab.training.trl_data import (
     StepSampler,
     check_recipe,
@@ -105,16 +105,13 @@ class CurriculumGRPOTrainer(GRPOTrainer):
         self.skip_zero_advantage = skip_zero_advantage and may_skip
         self.policy = LanguagePolicy(self.model, tokenizer, config.max_new_tokens)
         self.collector = Collector(recipe, config.catalog(), self.policy, config.seed)
-        # Costs of the whole run and of all processes; what this process has already added to them.
-        self.costs = {"tokens_generated": 0, "tokens_forwarded": 0, "tokens_trained": 0}
-        self._counted = (0, 0)
         self.groups: list[Group] = []
         self.seconds: dict[str, float] = {}
 
     @property
     def clock(self) -> Clock:
         """Where the run stands; its tokens are those that all processes generated."""
-        step, tokens = self.state.global_step, self.costs["tokens_generated"]
+        step, tokens = self.state.global_step, self.journal.costs["tokens_generated"]
         return Clock(step, self.config.share(step, tokens), tokens)
 
     # ------------------------------------------------------------ before the update
@@ -151,7 +148,7 @@ class CurriculumGRPOTrainer(GRPOTrainer):
         self.seconds["seconds_generation"] = collected - started
         self.seconds["seconds_curriculum"] += weighed - collected
         self._rows = training_rows(self._groups_here, self.processing_class)
-        self._count_costs()
+        self.journal.count_tokens(self._rows)
         return rollout_output(
             self._groups_here,
             self._rows,
@@ -159,18 +156,6 @@ class CurriculumGRPOTrainer(GRPOTrainer):
             self.temperature,
             self._tokenizer.eos_token_id,
         )
-
-    def _count_costs(self) -> None:
-        """Add what this step cost all processes, probes included."""
-        counters = (self.policy.tokens_generated, self.policy.tokens_forwarded)
-        trained = sum(
-            sum(row.mask) for row in self._rows if row.advantage or not self.skip_zero_advantage
-        )
-        here = (counters[0] - self._counted[0], counters[1] - self._counted[1], trained)
-        self._counted = counters
-        for spent in gather_object([here]):
-            for name, tokens in zip(self.costs, spent, strict=True):
-                self.costs[name] += tokens
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """The one private hook: TRL's own advantages give way to those of the update dial."""
@@ -222,9 +207,7 @@ class CurriculumGRPOTrainer(GRPOTrainer):
         if checkpoint is None:
             return super().train(None, trial, ignore_keys_for_eval)
         try:
-            record = read_record(checkpoint, self.accelerator.num_processes)
-            self.recipe.load_state_dict(record["recipe"])
-            self.costs, self.journal.offsets = record["costs"], record["offsets"]
+            self.journal.restore(checkpoint)
             return super().train(checkpoint, trial, ignore_keys_for_eval)
         except Exception as error:
             if self.journal.started or isinstance(error, CurrlabError):

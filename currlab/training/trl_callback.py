@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from accelerate.utils import gather_object
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from currlab.errors import CurrlabError
 from currlab.evaluation import evaluate, mean_accuracy
 from currlab.runs import Run, read_json, write_json_atomic
-from currlab.training.policy import LanguagePolicy
+from currlab.training.policy import LanguagePolicy, Row
 from currlab.training.records import group_metrics, group_record
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ class CurriculumCallback(TrainerCallback):
         self.trainer, self.run = trainer, run
         self.history: dict[str, list[dict[str, Any]]] = {"metrics": [], "groups": [], "eval": []}
         self.on_step: Callable[[Mapping[str, float]], None] | None = None
+        # What the whole run has cost all processes, and how much of it this one has counted in.
+        self.costs = {"tokens_generated": 0, "tokens_forwarded": 0, "tokens_trained": 0}
+        self._counted = (0, 0)
         # Where the logs ended at the checkpoint that is gone on from.
         self.offsets: Mapping[str, int] = {}
         self.started = False
@@ -46,6 +50,19 @@ class CurriculumCallback(TrainerCallback):
             self.history = {stream: self.run.records(stream) for stream in self.history}
         if self.trainer.state.global_step == 0 and self.trainer.config.eval_every:
             self.evaluate(sampled=True)
+
+    def count_tokens(self, rows: Sequence[Row]) -> None:
+        """Add what a step's rollouts, probes included, cost all processes, and its training rows."""
+        trainer = self.trainer
+        counters = (trainer.policy.tokens_generated, trainer.policy.tokens_forwarded)
+        trained = sum(
+            sum(row.mask) for row in rows if row.advantage or not trainer.skip_zero_advantage
+        )
+        here = (counters[0] - self._counted[0], counters[1] - self._counted[1], trained)
+        self._counted = counters
+        for spent in gather_object([here]):
+            for name, tokens in zip(self.costs, spent, strict=True):
+                self.costs[name] += tokens
 
     # ------------------------------------------------------------ events
 
@@ -83,7 +100,7 @@ class CurriculumCallback(TrainerCallback):
             "loss": logs["loss"],
             "grad_norm": logs["grad_norm"],
             "share": share,
-            **trainer.costs,
+            **self.costs,
         }
         trainer.recipe.observe(groups, metrics)
         bookkeeping = trainer.seconds["seconds_curriculum"]
@@ -111,8 +128,8 @@ class CurriculumCallback(TrainerCallback):
                 "engine": "trl",
                 "processes": self.trainer.accelerator.num_processes,
                 "step": state.global_step,
-                "tokens": self.trainer.costs["tokens_generated"],
-                "costs": self.trainer.costs,
+                "tokens": self.costs["tokens_generated"],
+                "costs": self.costs,
                 "recipe": self.trainer.recipe.state_dict(),
                 "offsets": self.run.offsets(),
             }
@@ -141,7 +158,7 @@ class CurriculumCallback(TrainerCallback):
             "recipe": self.trainer.recipe.describe(),
             "steps": step,
             "share": self.trainer.clock.share,
-            **self.trainer.costs,
+            **self.costs,
             **{name: sum(line[name] for line in lines) for name in seconds},
             "evaluation": [row for row in self.history["eval"] if row["step"] == step],
         }
@@ -149,18 +166,19 @@ class CurriculumCallback(TrainerCallback):
     def newest_checkpoint(self) -> Path | None:
         return self.run.newest_checkpoint() if self.run else None
 
+    def restore(self, checkpoint: str | Path) -> None:
+        """The curriculum's part of a checkpoint; CurrlabError if it is another engine's."""
+        record = read_json(Path(checkpoint) / RECORD)
+        processes = self.trainer.accelerator.num_processes
+        if record.get("engine") != "trl" or record.get("processes") != processes:
+            raise CurrlabError(
+                f"Checkpoint '{checkpoint}' was made by engine {record.get('engine')!r} with "
+                f"{record.get('processes')} processes; this is engine 'trl' with {processes}."
+            )
+        self.trainer.recipe.load_state_dict(record["recipe"])
+        self.costs, self.offsets = record["costs"], record["offsets"]
+
     def _log(self, stream: str, record: Mapping[str, Any]) -> None:
         self.history[stream].append(dict(record))
         if self.run:
             self.run.log(stream, record)
-
-
-def read_record(checkpoint: str | Path, processes: int) -> dict[str, Any]:
-    """The curriculum's part of a checkpoint; CurrlabError if this engine cannot go on from it."""
-    record = read_json(Path(checkpoint) / RECORD)
-    if record.get("engine") != "trl" or record.get("processes") != processes:
-        raise CurrlabError(
-            f"Checkpoint '{checkpoint}' was made by engine {record.get('engine')!r} with "
-            f"{record.get('processes')} processes; this is engine 'trl' with {processes}."
-        )
-    return record

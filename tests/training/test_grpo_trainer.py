@@ -87,7 +87,7 @@ def test_rows_without_advantage_are_left_out_of_the_forward():
     )
     trainer.train()
     assert sizes == [12]
-    assert trainer.costs["tokens_trained"] == 72
+    assert trainer.journal.costs["tokens_trained"] == 72
 
 
 @pytest.mark.parametrize("loss", ["grpo", "bnpo", "dr_grpo"])
@@ -132,7 +132,9 @@ def test_a_token_budget_ends_the_run_with_a_checkpoint(tmp_path):
     with open_run(tmp_path / "run") as run:
         trainer = small_trainer(config, run=run)
         trainer.train()
-        assert trainer.costs["tokens_generated"] == 192  # two steps of 96: the first at or above
+        assert (
+            trainer.journal.costs["tokens_generated"] == 192
+        )  # two steps of 96: the first at or above
         assert [line["share"] for line in run.records("metrics")] == [96 / 180, 1.0]
         assert run.newest_checkpoint().name == "checkpoint-2"
 
@@ -140,10 +142,10 @@ def test_a_token_budget_ends_the_run_with_a_checkpoint(tmp_path):
 def test_an_evaluation_touches_neither_curriculum_nor_budget():
     trainer = small_trainer()
     trainer.train()
-    recipe, costs = trainer.recipe.state_dict(), dict(trainer.costs)
+    recipe, costs = trainer.recipe.state_dict(), dict(trainer.journal.costs)
     scores = trainer.evaluate()
     assert set(scores) == {"eval_greedy", "eval_sampled", "eval_pass_at_8"}
-    assert (trainer.recipe.state_dict(), trainer.costs) == (recipe, costs)
+    assert (trainer.recipe.state_dict(), trainer.journal.costs) == (recipe, costs)
     with pytest.raises(CurrlabError, match=r"use evaluate\(\)"):
         trainer.predict(trainer.train_dataset)
 

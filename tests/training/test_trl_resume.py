@@ -63,7 +63,7 @@ def test_the_recipe_and_the_costs_are_restored(tmp_path, uninterrupted):
         (uninterrupted[0] / "checkpoints" / "checkpoint-6" / "currlab.json").read_text()
     )
     assert json.loads(json.dumps(recipe.state_dict())) == whole["recipe"]
-    assert trainer.costs == whole["costs"]
+    assert trainer.journal.costs == whole["costs"]
     assert recipe.state_dict() != fresh.state_dict()
 
 

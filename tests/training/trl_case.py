@@ -1,10 +1,12 @@
 """A TRL run small enough for tests: a random tiny model, coin flips as reward, 4 prompts x 4."""
 
 import torch
+from safetensors.torch import load_file
 
 from currlab.curricula import make_recipe
 from currlab.models.tiny import new_model
 from currlab.models.tokenizer import build_tokenizer
+from currlab.runs import Run
 from currlab.training.config import TrainingConfig
 from currlab.training.grpo_trainer import CurriculumGRPOTrainer
 
@@ -49,3 +51,21 @@ def weights(model) -> dict[str, torch.Tensor]:
 def without_seconds(records):
     """Records with what a clock measured left out."""
     return [{k: v for k, v in r.items() if not k.startswith("seconds")} for r in records]
+
+
+# Evaluations and checkpoints at different steps, so that some lines are older than a checkpoint.
+RESUMED = small_config(steps=6, checkpoint_every=2, eval_every=3, learning_rate=3e-3)
+
+
+def open_run(folder) -> Run:
+    return Run.open(folder, {"engine": "trl"})
+
+
+def state_of(run) -> tuple:
+    """Everything that a resumed run must share with an uninterrupted one, bit for bit."""
+    last = run.checkpoints / "checkpoint-6"
+    logs = {name: without_seconds(run.records(name)) for name in ("metrics", "groups", "eval")}
+    optimizer = torch.load(last / "optimizer.pt", weights_only=True)["state"]
+    moments = {f"{i}.{k}": v for i, of in optimizer.items() for k, v in of.items()}
+    tensors = {**load_file(last / "model.safetensors"), **moments}
+    return logs, {name: tensor.tolist() for name, tensor in tensors.items()}
