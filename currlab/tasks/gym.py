@@ -48,6 +48,7 @@ NOT_PLAIN = re.compile(r"[^\n -~]")
 ENDLESS = {
     ("jugs", 3),
     ("jugs", 4),
+    ("number_sequence", 2),
     ("number_sequence", 3),
     ("number_sequence", 4),
     ("sokoban", 1),
