@@ -159,7 +159,7 @@ def strategies(name: str | None, as_json: bool) -> None:
     epilog=_examples(
         "currlab train --select sec --steps 300 --out runs/sec-0",
         "currlab train --select sec --set sec.temperature=0.15 --levels sorting=1-12",
-        "torchrun --nproc_per_node 2 -m currlab train --engine trl --out runs/two",
+        "torchrun --standalone --nproc_per_node 2 -m currlab train --engine trl --out runs/two",
     )
 )
 @click.option("--select", default="sec", show_default=True, help="Strategy of the select dial.")
@@ -182,7 +182,10 @@ def train(**options: Any) -> None:
     """Train one model under a curriculum; started again, it resumes."""
     from currlab.headless import train_once
 
-    click.echo(json.dumps(train_once(**options), indent=1))
+    results = train_once(**options)
+    # torchrun starts several processes; one of them speaks.
+    if os.environ.get("RANK", "0") == "0":
+        click.echo(json.dumps(results, indent=1))
 
 
 @app.command(epilog=_examples("currlab study foundations --workers 2"))

@@ -164,14 +164,12 @@ def _summary(run: Run, metrics: Sequence[Mapping], evaluations: Sequence[Mapping
         kinds = [kind for kind in plots.KINDS if kind in last]
         means = ", ".join(f"{plots.KINDS[kind]} {last[kind].mean():.1%}" for kind in kinds)
         sentences.append(f"Mean accuracy over {len(last)} arms at the last evaluation: {means}.")
-    if run.finished and isinstance(run.results, dict):
-        return f"<p>{html.escape(' '.join(sentences))}</p>" + _pairs(flatten(run.results), "result")
     return f"<p>{html.escape(' '.join(sentences))}</p>"
 
 
 def _last(evaluations: Sequence[Mapping]) -> pd.DataFrame:
     table = pd.DataFrame(evaluations)
-    return table[table["step"] == table["step"].max()]
+    return table[table["step"] == table["step"].max()].dropna(axis="columns", how="all")
 
 
 def _accuracy(evaluations: Sequence[Mapping]) -> list[str]:

@@ -76,7 +76,7 @@ def run_folder(tmp_path):
         for step, shift in ((0, 0.0), (4, 0.3)):
             for row in rows(step, shift):
                 run.log("eval", row)
-        run.finish({"greedy": 0.5, "comment": HOSTILE})
+        run.finish({"greedy": 0.5})
     return run.folder
 
 
@@ -89,6 +89,16 @@ def test_run_page_tells_settings_versions_budgets_and_accuracy(run_folder):
     assert "The run is finished; 4 steps are logged." in found.words
     assert len(found.all("img")) == 4  # frontier, accuracy, and the two metrics that change
     assert len(found.all("table")) >= 5
+
+
+def test_run_page_while_the_last_evaluation_is_greedy_only(tmp_path):
+    with Run.open(tmp_path / "run", {"seed": 0}) as run:
+        for row in rows(0, 0.0):
+            run.log("eval", row)
+        for row in rows(25, 0.3):
+            run.log("eval", {key: row[key] for key in row if key not in ("sampled", "pass_at_8")})
+    found = assert_offline(report(tmp_path / "run"))
+    assert "nan" not in found.words
 
 
 def test_run_page_of_a_run_that_has_just_begun(tmp_path):

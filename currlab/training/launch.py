@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,16 +31,21 @@ def launch(
     """
     if engine not in ENGINES:
         raise CurrlabError(f"Unknown engine '{engine}'; the engines are {', '.join(ENGINES)}.")
+    if engine == "scratch" and int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise CurrlabError(
+            "The scratch engine is one process; under torchrun use the engine 'trl'."
+        )
     settings = {"engine": engine, "training": asdict(config), "recipe": recipe.describe()}
-    with Run.open(folder, settings) as run:
-        if not run.finished:
-            model, tokenizer = load_model(config.model, device)
-            if engine == "scratch":
-                from currlab.training.scratch import ScratchTrainer
+    # Of torchrun's processes only the first keeps the run.
+    first = int(os.environ.get("RANK", 0)) == 0
+    with Run.open(folder, settings) if first else nullcontext() as run:
+        if Run(folder).finished:
+            return Run(folder).results
+        model, tokenizer = load_model(config.model, device)
+        if engine == "scratch":
+            from currlab.training.scratch import ScratchTrainer
 
-                ScratchTrainer(model, tokenizer, recipe, config, run).train(progress=progress)
-            else:
-                from currlab.training.grpo_trainer import train_with_trl
+            return ScratchTrainer(model, tokenizer, recipe, config, run).train(progress=progress)
+        from currlab.training.grpo_trainer import train_with_trl
 
-                train_with_trl(model, tokenizer, recipe, config, run, progress=progress)
-        return run.results
+        return train_with_trl(model, tokenizer, recipe, config, run, progress=progress)
