@@ -1,6 +1,7 @@
 """Strategies that ask the learner first: ADCL, PUDF and EDCO, and what holds for every probe."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from scipy.stats import norm
 
-from currlab.curricula import Catalog, Clock, Pick, make_recipe, make_strategy
+from currlab.curricula import Catalog, Clock, Pick, View, make_recipe, make_strategy
 from currlab.curricula.core import Select
 from currlab.curricula.registry import STRATEGIES
 from currlab.curricula.select.irt import ability, fit_rasch
@@ -45,7 +46,7 @@ def run(recipe, policy, steps, start=0, n=6, total=20, seed=0):
 
 
 def test_the_probing_strategies_are_known():
-    assert PROBING == ["adcl", "bots", "edco", "pudf"]
+    assert {"adcl", "bots", "edco", "pudf"} <= set(PROBING)
 
 
 @pytest.mark.parametrize("name", PROBING)
@@ -79,6 +80,36 @@ def test_probes_that_all_fail_or_all_succeed_are_survived(name, rate, catalog):
         recipe.observe(with_advantages(recipe, groups), {})
         assert len(picks) == 5
         assert json.dumps(recipe.snapshot(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("bots", {}),
+        ("label_propagation", {}),
+        ("difficulty_split", {}),
+        ("reward_pool", {"visits": 1}),
+        ("retrospective", {}),
+        ("stages", {"window": 1}),
+        ("pcl", {}),
+        ("pudf", {"evidence": "training"}),
+        ("sec_variants", {"objective": "progress"}),
+    ],
+)
+def test_success_with_a_hint_is_not_read_as_ability(name, settings):
+    recipe = bound(name, **settings)
+    before = json.dumps(recipe.select.state_dict())
+    for solved in ([1.0] * 8, [0.0] * 8):
+        plain = [group(POOL, Pick(arm, 0), solved) for arm in POOL.arms]
+        hinted = [
+            replace(g, rollouts=tuple(replace(r, view=View("q", prefix="1")) for r in g.rollouts))
+            for g in plain
+        ]
+        recipe.observe(with_advantages(recipe, hinted), {})
+    assert json.dumps(recipe.select.state_dict()) == before
+    recipe.observe(with_advantages(recipe, plain), {})
+    recipe.observe(with_advantages(recipe, [group(POOL, Pick(POOL.arms[0], 0), [1.0] * 8)]), {})
+    assert json.dumps(recipe.select.state_dict()) != before
 
 
 def test_the_collector_probes_before_it_chooses():

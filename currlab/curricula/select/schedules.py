@@ -146,7 +146,7 @@ class RAGRL(LevelSchedule):
     name: ClassVar[str] = "rag_rl"
     title: ClassVar[str] = "RAG-RL: max, linear or min-max levels"
     papers: ClassVar[tuple[str, ...]] = ("RAG-RL",)
-    family: ClassVar[str] = "F01"
+    family: ClassVar[str] = "F05"
     state: ClassVar[str] = "inspired"
 
     @dataclass(frozen=True)
