@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -11,6 +12,7 @@ from currlab.report import flatten, notebook_page, page, report, write_report
 from currlab.runs import Run
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 LOADING = {"src", "srcset", "href", "data", "action", "poster"}
 
 
@@ -172,6 +174,17 @@ def test_formulas_become_mathml(formula):
     assert found.all("math")
     assert "\\" not in found.words
     assert "&" not in found.words
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_every_formula_of_the_notebooks_becomes_mathml(path):
+    text = notebook_page(nbformat.read(path, as_version=4))
+    formulas = re.findall(r"<math.*?</math>", text, re.DOTALL)
+    for formula in formulas:
+        assert "\\" not in re.sub("<[^>]+>", "", formula)
+    prose = re.sub(r"<pre.*?</pre>|<code.*?</code>", "", text, flags=re.DOTALL)
+    assert not re.search(r"\$[^$<]+\$|\\\w", prose), "a formula that was left as typed"
+    assert_offline(text)
 
 
 def test_a_formula_that_cannot_be_converted_is_shown_as_typed():
