@@ -292,12 +292,17 @@ def frontier_of(grid: pd.DataFrame, threshold: float = 0.5) -> pd.Series:
     return (grid >= threshold).apply(lambda column: levels[column].max())
 
 
-def frontier(grids: Mapping[str, pd.DataFrame], title: str, threshold: float = 0.5) -> Figure:
-    """Accuracy by level (rows) over optimiser steps (columns), and the frontier climbing over it.
+def frontier(
+    grids: Mapping[str, pd.DataFrame],
+    title: str,
+    threshold: float = 0.5,
+    x_label: str = "optimiser step",
+) -> Figure:
+    """Accuracy by level (rows) over a run (columns), and the frontier climbing over it.
 
-    The line joins, for every step, the highest level that is solved at least half of the time.
+    The line joins, for every column, the highest level that is solved at least half of the time.
     """
-    figure = heat(grids, "optimiser step", "level", "greedy accuracy", title)
+    figure = heat(grids, x_label, "level", "greedy accuracy", title)
     for axes, grid in zip(figure.axes, grids.values(), strict=False):
         line = frontier_of(grid, threshold)
         label = f"highest level at {threshold:.0%} or more"
