@@ -62,13 +62,15 @@ def read_checkpoint(
     if not isinstance(record, dict) or record.get("engine") != engine:
         raise CurrlabError(f"'{folder}' is not a checkpoint of the engine '{engine}'.")
     parameters = dict(model.named_parameters())
-    weights = _tensors(folder / WEIGHTS)
+    weights, flat = _tensors(folder / WEIGHTS), _tensors(folder / OPTIMIZER)
     if _shapes(weights) != _shapes(parameters):
         raise CurrlabError(f"'{folder / WEIGHTS}' holds the weights of another model.")
-    moments = _tensors(folder / OPTIMIZER)
+    trained = {str(i): p for i, p in enumerate(p for p in parameters.values() if p.requires_grad)}
     state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in moments.items():
+    for name, tensor in flat.items():
         index, _, moment = name.partition(".")
+        if index not in trained or tensor.shape not in (trained[index].shape, torch.Size()):
+            raise CurrlabError(f"'{folder / OPTIMIZER}' belongs to another model.")
         state.setdefault(int(index), {})[moment] = tensor
     groups = optimizer.state_dict()["param_groups"]
     with torch.no_grad():
