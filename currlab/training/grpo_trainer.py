@@ -206,16 +206,8 @@ class CurriculumGRPOTrainer(GRPOTrainer):
         checkpoint = broadcast_object_list([newest and str(newest)])[0]
         if checkpoint is None:
             return super().train(None, trial, ignore_keys_for_eval)
-        try:
-            self.journal.restore(checkpoint)
+        with self.journal.restoring(checkpoint):
             return super().train(checkpoint, trial, ignore_keys_for_eval)
-        except Exception as error:
-            if self.journal.started or isinstance(error, CurrlabError):
-                raise
-            raise CurrlabError(
-                f"Checkpoint '{checkpoint}' is damaged ({str(error).splitlines()[0]}); nothing was "
-                "overwritten. Move it away to go on from an older one."
-            ) from error
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Held-out accuracy of every level, logged by our own evaluation; the means over levels.
@@ -242,8 +234,8 @@ def train_with_trl(
     ``torchrun --nproc_per_node N`` for several processes; only process 0 is given the `run`.
     """
     trainer = CurriculumGRPOTrainer(model, tokenizer, recipe, config, run, peft_config, **options)
-    total = config.steps
-    with progress_bar("GRPO in TRL", total) if progress else nullcontext() as advance:
+    total, show = config.steps, progress and trainer.is_world_process_zero()
+    with progress_bar("GRPO in TRL", total) if show else nullcontext() as advance:
 
         def after(metrics: Mapping[str, float]) -> None:
             if advance is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -166,8 +167,25 @@ class CurriculumCallback(TrainerCallback):
     def newest_checkpoint(self) -> Path | None:
         return self.run.newest_checkpoint() if self.run else None
 
-    def restore(self, checkpoint: str | Path) -> None:
-        """The curriculum's part of a checkpoint; CurrlabError if it is another engine's."""
+    @contextmanager
+    def restoring(self, checkpoint: str) -> Iterator[None]:
+        """Restore the curriculum's part of a checkpoint; the block does the rest, and trains.
+
+        CurrlabError if the checkpoint is another engine's, or if anything fails before the first
+        step: then it is damaged, and nothing has been overwritten.
+        """
+        try:
+            self._restore(checkpoint)
+            yield
+        except Exception as error:
+            if self.started or isinstance(error, CurrlabError):
+                raise
+            raise CurrlabError(
+                f"Checkpoint '{checkpoint}' is damaged ({error!r:.200}); nothing "
+                "was overwritten. Move it away to go on from an older one."
+            ) from error
+
+    def _restore(self, checkpoint: str) -> None:
         record = read_json(Path(checkpoint) / RECORD)
         processes = self.trainer.accelerator.num_processes
         if record.get("engine") != "trl" or record.get("processes") != processes:
