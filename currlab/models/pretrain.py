@@ -38,16 +38,16 @@ class Corpus:
     """An endless corpus of worked problems; document `index` depends on (corpus, seed, index) only.
 
     `mixture` gives each arm ("task/level") its share of the documents; shares need not sum to 1.
-    `good[level - 1]` is the share of right documents at a level; of the others a share `slips`
-    has one wrong character, and the rest are guesses: the answer to another problem of the arm.
-    `written` is the share with written steps, where a task has any.
+    `good[level - 1]` is the share of right documents at a level. Of the others a share `slips` has
+    one wrong or missing character, and the rest are guesses: the answer to another problem of the
+    arm. `written` is the share with written steps, where a task has any.
 
     >>> Corpus({"sorting/1": 1.0}).document(seed=0, index=2)
     'sort 40 = 04'
     """
 
     mixture: Mapping[str, float]
-    good: tuple[float, ...] = (0.95, 0.9, 0.85, 0.8, 0.7)
+    good: tuple[float, ...] = (0.95, 0.9, 0.85, 0.7, 0.5)
     slips: float = 0.7
     written: float = 0.1
 
@@ -85,10 +85,10 @@ class Corpus:
 
 
 def slip(problem: Problem, rng: random.Random) -> str:
-    """The answer with one character replaced by one of the problem's, as a slip would."""
+    """The answer as a careless writer puts it down: one character left out, or another one."""
     at = rng.randrange(len(problem.answer))
-    wrong = rng.choice(sorted(set(problem.prompt + problem.answer)))
-    return problem.answer[:at] + wrong + problem.answer[at + 1 :]
+    instead = rng.choice(["", rng.choice(sorted(set(problem.prompt + problem.answer)))])
+    return problem.answer[:at] + instead + problem.answer[at + 1 :]
 
 
 def encode_documents(
@@ -114,7 +114,7 @@ def pretrain(
     tokenizer: PreTrainedTokenizerBase,
     corpus: Corpus,
     *,
-    steps: int = 600,
+    steps: int = 800,
     batch: int = 64,
     learning_rate: float = 3e-3,
     seed: int = 0,

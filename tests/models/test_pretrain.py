@@ -1,5 +1,6 @@
 """Base pre-training: what the corpus holds and never holds, and that its loss falls."""
 
+import random
 import re
 from collections import Counter
 
@@ -9,7 +10,8 @@ import torch
 from currlab.errors import CurrlabError
 from currlab.models import build_tokenizer, new_model
 from currlab.models.make_weights import CORPUS
-from currlab.models.pretrain import Corpus, encode_documents, pretrain
+from currlab.models.pretrain import Corpus, encode_documents, pretrain, slip
+from currlab.tasks import get_task
 from currlab.tasks.base import is_test_prompt
 
 TOKENIZER = build_tokenizer()
@@ -51,12 +53,18 @@ def test_the_share_of_right_documents_is_the_one_asked_for(level, good):
     assert good - 0.04 < right < good + 0.15
 
 
-def test_slips_change_one_character_and_keep_the_length():
-    corpus = Corpus({"brackets/3": 1.0}, good=(0.0,) * 3, slips=1.0, written=0.0)
-    right = Corpus({"brackets/3": 1.0}, good=(1.0,) * 3, slips=1.0, written=0.0)
-    for i in range(200):
-        wrong_answer, answer = (c.document(0, i)[-3:] for c in (corpus, right))
-        assert sum(a != b for a, b in zip(wrong_answer, answer, strict=True)) <= 1
+def test_a_slip_leaves_one_character_out_or_writes_another():
+    rng, seen = random.Random(0), Counter()
+    for seed in range(200):
+        problem = get_task("brackets").make(3, seed)
+        answer, wrong = problem.answer, slip(problem, rng)
+        if len(wrong) == len(answer):
+            assert sum(a != b for a, b in zip(wrong, answer, strict=True)) <= 1
+        else:
+            assert wrong in {answer[:i] + answer[i + 1 :] for i in range(len(answer))}
+        seen[len(wrong) - len(answer)] += 1
+    assert set(seen) == {0, -1}
+    assert min(seen.values()) > 50
 
 
 def test_steps_are_written_as_often_as_asked():
