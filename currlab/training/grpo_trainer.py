@@ -37,10 +37,10 @@ from currlab.training.trl_data import (
     StepSampler,
     check_recipe,
     grpo_config,
-    informative_rows,
-    may_skip_rows,
+    is_sum_over_rows,
     reward,
     rollout_output,
+    row_batches,
     step_loader,
     step_plan,
 )
@@ -101,8 +101,8 @@ class CurriculumGRPOTrainer(GRPOTrainer):
             )
         self.remove_callback(PrinterCallback)
         common_loss = recipe.update.objective is None and not self.aux_loss_enabled
-        may_skip = common_loss and may_skip_rows(arguments)
-        self.skip_zero_advantage = skip_zero_advantage and may_skip
+        self.sums_over_rows = common_loss and is_sum_over_rows(arguments)
+        self.skip_zero_advantage = skip_zero_advantage and self.sums_over_rows
         self.policy = LanguagePolicy(self.model, tokenizer, config.max_new_tokens)
         self.collector = Collector(recipe, config.catalog(), self.policy, config.seed)
         self.groups: list[Group] = []
@@ -178,15 +178,18 @@ class CurriculumGRPOTrainer(GRPOTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
-        """TRL's loss, without the rows that would only add zeros; or the update dial's own."""
+        """TRL's loss, computed without needless rows and padding; or the update dial's own."""
         objective = self.recipe.update.objective
         if objective is not None:
             batch = token_batch(self._rows, self.accelerator.device)
             new = log_probabilities(model, batch)
             return objective(new, new.detach(), batch.advantages, batch.mask, self._groups_here)
-        if self.skip_zero_advantage:
-            inputs = informative_rows(inputs, self.accelerator)
-        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        if not self.sums_over_rows:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        loss = torch.zeros((), device=inputs["advantages"].device)
+        for batch in row_batches(inputs, self.accelerator, self.skip_zero_advantage):
+            loss = loss + super().compute_loss(model, batch, return_outputs, num_items_in_batch)
+        return loss
 
     # ------------------------------------------------------------ a whole run
 

@@ -19,6 +19,8 @@ from currlab.training.policy import Row
 
 # Losses divided by the token count of the whole generation batch: leaving rows out changes nothing.
 TOKEN_NORMALISED = ("dapo", "cispo", "vespo")
+# On a CPU, rows of similar length go together: one long row then does not pad all the others.
+CPU_ROWS_AT_A_TIME = 64
 
 
 def step_plan(recipe: Recipe, config: TrainingConfig) -> Plan:
@@ -160,24 +162,37 @@ def reward(carried: list[float | None], **_: Any) -> list[float | None]:
     return carried
 
 
-def may_skip_rows(settings: GRPOConfig) -> bool:
-    """Is the loss a sum of terms in proportion to advantages, whatever the number of rows?"""
+def is_sum_over_rows(settings: GRPOConfig) -> bool:
+    """Is the loss a plain sum of terms in proportion to advantages, however rows are batched?"""
     other_terms = settings.beta or settings.entropy_coef or settings.use_adaptive_entropy
     sums = settings.loss_type in TOKEN_NORMALISED and settings.top_entropy_quantile == 1.0
     return sums and not other_terms
 
 
-def informative_rows(inputs: dict[str, Any], accelerator: Accelerator) -> dict[str, Any]:
-    """TRL's inputs without the rows of zero advantage, and without padding that no row then needs.
+def row_batches(
+    inputs: dict[str, Any], accelerator: Accelerator, leave_out: bool
+) -> Iterator[dict[str, Any]]:
+    """TRL's inputs in batches of rows of similar length, without padding that no row of them needs.
 
-    `num_items_in_batch`, which divides the loss, stays as it was. TRL gathers numbers of every row,
-    so all processes keep as many rows as the one with most; and at least one, so that the loss is
-    always tied to the parameters.
+    With `leave_out`, rows of zero advantage are left out; `num_items_in_batch`, which divides the
+    loss, stays as it was. TRL gathers numbers of every row, so all processes keep as many rows as
+    the one with most; and at least one, so that the loss is always tied to the parameters.
     """
-    silent = inputs["advantages"] == 0
-    wanted = int(accelerator.gather((~silent).sum()).max().clamp(min=1))
-    rows = silent.int().argsort(stable=True)[:wanted]
-    # Prompts are padded on the left, everything about completions on the right.
+    lengths = inputs["prompt_mask"].sum(1) + inputs["completion_mask"].sum(1)
+    rows = lengths.argsort(stable=True)
+    if leave_out:
+        silent = inputs["advantages"] == 0
+        wanted = int(accelerator.gather((~silent).sum()).max().clamp(min=1))
+        kept = silent.int().argsort(stable=True)[:wanted]
+        rows = kept[lengths[kept].argsort(stable=True)]
+    # One batch on a GPU, where many rows cost little more than few.
+    size = CPU_ROWS_AT_A_TIME if rows.device.type == "cpu" else len(rows)
+    for part in rows.split(size):
+        yield _rows_of(inputs, part)
+
+
+def _rows_of(inputs: dict[str, Any], rows: torch.Tensor) -> dict[str, Any]:
+    """Some rows; prompts are padded on the left, everything about completions on the right."""
     first = int(inputs["prompt_mask"][rows].any(0).int().argmax())
     end = int(inputs["completion_mask"][rows].sum(1).max())
 

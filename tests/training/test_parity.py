@@ -12,6 +12,7 @@ from currlab.curricula.core import Plan, Present, Sample
 from currlab.curricula.update.grpo import GRPO
 from currlab.models.tiny import new_model
 from currlab.models.tokenizer import build_tokenizer
+from currlab.training import trl_data
 from currlab.training.loss import grpo_loss
 from currlab.training.scratch import ScratchTrainer
 
@@ -115,6 +116,12 @@ def assert_same_step(got, expected):
     for name in gradients_2:
         torch.testing.assert_close(gradients[name], gradients_2[name], atol=1e-6, rtol=1e-3)
         torch.testing.assert_close(weights[name], weights_2[name], atol=1e-5, rtol=0)
+
+
+@pytest.fixture(autouse=True)
+def several_batches(monkeypatch):
+    """So that even these few rows go through the model in batches of similar length."""
+    monkeypatch.setattr(trl_data, "CPU_ROWS_AT_A_TIME", 3)
 
 
 @pytest.mark.parametrize("case", RECIPES)

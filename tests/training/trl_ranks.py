@@ -8,6 +8,8 @@ from pathlib import Path
 from transformers import TrainerCallback
 from trl_case import RESUMED, open_run, small_recipe, small_trainer
 
+from currlab.training import trl_data
+
 
 class StopIt(TrainerCallback):
     """Fails on every process in step 5."""
@@ -39,6 +41,7 @@ def train(folder: Path, rank: int, **options) -> None:
 
 
 if __name__ == "__main__":
+    trl_data.CPU_ROWS_AT_A_TIME = 3  # several forwards before each backward
     here, rank = Path(sys.argv[1]), int(os.environ["RANK"])
     train(here / "straight", rank)
     train(here / "interrupted", rank, callbacks=[StopIt()])
