@@ -27,9 +27,10 @@ from currlab.runs import package_versions, write_json_atomic
 from currlab.tasks import Problem, get_task
 from currlab.training.collect import Collector
 from currlab.training.config import TrainingConfig
+from currlab.training.decoders import left_pad
 from currlab.training.grpo_trainer import CurriculumGRPOTrainer
 from currlab.training.policy import prompt_ids
-from currlab.training.rollouts import left_pad, sample_completions
+from currlab.training.rollouts import sample_completions
 from currlab.training.scratch import ScratchTrainer
 from currlab.training.trl_data import grpo_config, step_plan
 

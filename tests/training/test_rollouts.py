@@ -1,5 +1,6 @@
 """Rollouts: the right distribution, whatever the batch, and the same on both paths."""
 
+import doctest
 import logging
 
 import numpy as np
@@ -11,8 +12,9 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from currlab.errors import CurrlabError
 from currlab.models import load_model, new_model
-from currlab.training import rollouts
-from currlab.training.rollouts import draw, is_fast, sample_completions, uniform_numbers
+from currlab.training import decoders, loss, rollouts
+from currlab.training.decoders import is_fast
+from currlab.training.rollouts import draw, sample_completions, uniform_numbers
 
 END = 3
 PROMPTS = [(5,), (1, 2, 4, 6), (5,), (7, 8, 9, 1, 2, 5, 6), (1, 2, 4, 6), (6, 6)]
@@ -102,8 +104,8 @@ def test_both_paths_agree_token_for_token(temperature):
 
 
 def test_the_slow_path_is_announced_once(caplog):
-    rollouts._say_slow.cache_clear()
-    with caplog.at_level(logging.WARNING, logger=rollouts.logger.name):
+    decoders._say_slow.cache_clear()
+    with caplog.at_level(logging.WARNING, logger=decoders.logger.name):
         for _ in range(2):
             sampled(small_llama(OtherLlama), length=1)
     assert [record.message.count("OtherLlama") for record in caplog.records] == [1]
@@ -247,3 +249,10 @@ def test_a_token_of_probability_zero_is_never_drawn(uniform):
     logits = torch.tensor([[never, 1.0, never, 1.0, never]])
     token = draw(logits, np.array([uniform]), 1.0).item()
     assert token == (1 if uniform <= 0.5 else 3)
+
+
+@pytest.mark.parametrize("module", [rollouts, loss])
+def test_the_examples_in_the_docstrings_hold(module):
+    results = doctest.testmod(module)
+    assert results.attempted > 0
+    assert results.failed == 0
