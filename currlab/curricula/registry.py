@@ -134,6 +134,12 @@ def make_recipe(
     for dial in names:
         if dial not in DIALS:
             raise CurrlabError(f"Unknown dial '{dial}'; the dials are {', '.join(DIALS)}.")
+        known = sorted(n for n, cls in STRATEGIES.items() if dial in dials_of(cls))
+        if names[dial] not in known:
+            raise CurrlabError(
+                f"Unknown {dial} strategy '{names[dial]}'; the dial's strategies are "
+                f"{', '.join(known)}."
+            )
     settings = settings or {}
     for name in settings:
         if name not in names.values():

@@ -53,8 +53,12 @@ def test_a_recipe_refuses_a_strategy_of_another_dial():
 
 
 def test_recipes_name_what_is_unknown():
-    with pytest.raises(CurrlabError, match="Unknown strategy 'stratgy'; known strategies are"):
+    with pytest.raises(CurrlabError, match="Unknown select strategy 'stratgy'; the dial's strateg"):
         make_recipe("stratgy")
+    with pytest.raises(CurrlabError, match=r"Unknown select strategy 'exact'; .* are (?!.*exact)"):
+        make_recipe("exact")
+    with pytest.raises(CurrlabError, match="Unknown strategy 'stratgy'; known strategies are"):
+        make_strategy("stratgy")
     with pytest.raises(CurrlabError, match="Unknown dial 'slect'"):
         make_recipe(slect="uniform")
     with pytest.raises(CurrlabError, match="Settings for 'sec', which this recipe does not use"):
