@@ -54,9 +54,12 @@ def warm_up(
 
     `mixture` gives each arm ("task/level") its weight; with `thought` the written steps come
     first. The loss is on the completion only, ``<eos>`` included; the learning rate falls
-    linearly to 0. Returns one record every `log_every` steps: the means since the last one of
-    ``loss`` (nats per completion token) and ``token_accuracy`` (share of completion tokens whose
-    most likely value is right).
+    linearly to 0. The defaults suit a model that starts from random weights or meets a new task; a
+    base that knows the task needs less (`make_weights.WARM_UP`).
+
+    Returns one record every `log_every` steps: the means since the last one of ``loss`` (nats per
+    completion token) and ``token_accuracy`` (share of completion tokens whose likeliest value is
+    right).
 
     >>> records = warm_up(model, tokenizer, {"sorting/1": 1.0}, steps=100)  # doctest: +SKIP
     >>> records[-1]["loss"] < records[0]["loss"]  # doctest: +SKIP
@@ -80,7 +83,7 @@ def warm_up(
             bf16=False,
             gradient_checkpointing=False,
             max_length=None,
-            logging_steps=log_every,
+            logging_steps=min(log_every, steps),
             save_strategy="no",
             report_to="none",
             disable_tqdm=True,
