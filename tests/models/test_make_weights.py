@@ -88,12 +88,14 @@ def test_the_command_makes_the_shipped_weights(shipped, tmp_path):
     """The whole command again, against what is shipped.
 
     On the machine that made them the result is equal. On another, rounding differs in the last
-    bit, and training turns that into another run, as far away as another seed: so single levels
-    may differ as they do between seeds, while the shape must be the same.
+    bit, and training turns that into another run, as far away as another seed. So levels may
+    differ as they do between seeds, most of all the first one beyond the corpus, while the shape
+    must be the same: easy levels solved, nothing far beyond.
     """
     profile = make_weights(tmp_path)
     assert profile["config_hash"] == shipped["config_hash"]
     for name in SHIPPED:
         made, stored = (by_level(p["accuracy"][name], "greedy") for p in (profile, shipped))
         assert made[:5] == pytest.approx(stored[:5], abs=0.3)
-        assert made[5:] == pytest.approx(stored[5:], abs=0.06)
+        assert made[5] == pytest.approx(stored[5], abs=0.2)
+        assert made[6:] == pytest.approx(stored[6:], abs=0.05)
