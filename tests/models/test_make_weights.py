@@ -49,12 +49,16 @@ def test_the_base_model_knows_no_format(shipped):
 
 
 def test_the_warmed_model_stands_before_a_frontier(shipped):
-    """Easy levels solved, the fifth in between and still varied, nothing at all beyond."""
+    """Easy levels solved, the fifth still varied, a first glimpse of the sixth, nothing beyond.
+
+    Without the glimpse no rollout of level 6 is ever right, and GRPO has nothing to begin with.
+    """
     rows = shipped["accuracy"]["tiny-warm"]
     greedy, sampled = by_level(rows, "greedy"), by_level(rows, "sampled")
     assert min(greedy[:4]) > 0.8
     assert 0.3 < greedy[4] < 0.95
-    assert max(greedy[5:]) < 0.02
+    assert 0.0 < sampled[5] < 0.3
+    assert max(greedy[6:]) < 0.02
     assert sampled[4] < greedy[4]
 
 
