@@ -32,7 +32,7 @@ from currlab.training.warm_up import LEAD_MIXTURE, warm_up
 # Sorting first; two other tasks keep the base from being a sorter and nothing else. Levels beyond
 # the fifth never occur: what is above is for reinforcement learning to find. With the fifth level
 # in the corpus the warmed model sometimes solves the sixth, and GRPO climbs from there; a base that
-# stops at the fourth leaves a sharper edge and climbs half as fast.
+# stops at the fourth leaves a sharper edge and climbs more slowly.
 CORPUS = Corpus(
     {
         **{f"sorting/{level}": 1.0 for level in range(1, 6)},
