@@ -222,11 +222,21 @@ def claims_03(case, results):
 
 
 def claims_04(case, results):
-    assert results["largest_gradient_difference"] < 1e-4
+    assert results["largest_gradient_difference"] < 1e-6, "the derived step is the package's"
+    mean = {label: kinds["greedy"] for label, kinds in results["mean_accuracy"].items()}
+    if case.get("task", "sorting") == "sorting":
+        assert mean["after coin flips"] < mean["after the warm-up"] / 2, "the control collapses"
+        assert mean["after GRPO"] > mean["after coin flips"]
+        before, after = (results["evaluations"][k] for k in ("after the warm-up", "after GRPO"))
+        assert gain(after, before) >= 0.1
 
 
 def claims_05(case, results):
-    assert results["gradient_difference"] < 1e-4
+    assert results["gradient_difference"] < 1e-6, "both engines take the same step"
+    assert results["feedback_delay"] == {"ordinary loader": 1, "ours": 0}
+    steps = case.get("steps") or PROFILES["smoke"].steps // 2
+    assert results["same_steps"] == steps
+    assert ("TRL with LoRA" in results["mean_accuracy"]) == case.get("lora", True)
 
 
 CLAIMS = {
