@@ -249,10 +249,10 @@ def read_json(path: str | Path) -> Any:
         ) from error
 
 
-def write_json_atomic(path: str | Path, data: Any) -> None:
+def write_json_atomic(path: str | Path, data: Any, indent: int | None = 1) -> None:
     """Write JSON so that a reader, or a crash, finds the old file or the whole new one."""
     path = Path(path)
-    text = dump_json(data, indent=1) + "\n"
+    text = dump_json(data, indent) + "\n"
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     with part.open("w", encoding="utf-8") as file:
         file.write(text)

@@ -236,7 +236,7 @@ def save_results(results: Results, path: Path) -> None:
         name: {column: _short(table[column]) for column in table}
         for name, table in (("evals", results.evals), ("steps", results.steps))
     }
-    write_json_atomic(path, {"meta": results.meta, **tables})
+    write_json_atomic(path, {"meta": results.meta, **tables}, indent=None)
 
 
 def _short(column: pd.Series) -> list[Any]:

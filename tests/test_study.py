@@ -1,0 +1,162 @@
+"""Studies: the grid, what is read back from its runs, and whether shipped results are stale."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from currlab import study as studies
+from currlab.errors import CurrlabError
+from currlab.runs import Run
+from currlab.study import Contestant, Results, Study, first_crossing
+from currlab.training.config import TrainingConfig
+
+SMALL = Study(
+    "small",
+    TrainingConfig(levels={"sorting": (1, 2)}, steps=2, prompts_per_step=2, eval_problems=2),
+    (Contestant("uniform", "uniform"), Contestant("sec", "sec", seeds=(0,))),
+    seeds=(0, 1),
+)
+
+
+def fake_run(study, root, contestant, seed, finished=True):
+    """A run folder as an engine leaves it: accuracy grows by 10 points an evaluation."""
+    with Run.open(study.folder(root, contestant, seed), {"seed": seed}) as run:
+        speed = 2 if contestant.label == "sec" else 1
+        for step in range(4):
+            for level in (1, 2):
+                row = {"level": level, "greedy": 0.1 * step * speed + 0.1 * seed}
+                run.log("eval", {"step": step, "tokens": 100 * step, **row})
+            metrics = dict.fromkeys(studies.STEP_COLUMNS, 0.5)
+            run.log("metrics", {**metrics, "step": step, "more": 1})
+        if finished:
+            run.finish({})
+
+
+@pytest.fixture
+def results(tmp_path) -> Results:
+    for contestant, seed in SMALL.runs():
+        fake_run(SMALL, tmp_path, contestant, seed)
+    return studies.gather(SMALL, tmp_path)
+
+
+def test_the_grid_goes_seed_by_seed_so_that_pairs_are_whole():
+    assert [(c.label, seed) for c, seed in SMALL.runs()] == [
+        ("uniform", 0),
+        ("sec", 0),
+        ("uniform", 1),
+    ]
+
+
+def test_tokens_to_reach_is_read_off_the_paired_curves(results):
+    table = results.tokens_to_reach("sec")
+    assert table.seed.tolist() == [0]
+    assert table.tokens.tolist() == pytest.approx([150.0])
+    assert table.ratio.tolist() == pytest.approx([0.5])
+    assert results.tokens_to_reach("uniform").ratio.tolist() == pytest.approx([1.0, 1.0])
+
+
+def test_a_height_never_reached_is_not_a_number(results):
+    assert results.tokens_to_reach("uniform", against="sec").ratio.isna().tolist() == [True]
+    assert results.tokens_to_reach("nobody").empty
+
+
+@pytest.mark.parametrize(
+    ("y", "height", "x"),
+    [
+        ([0, 1], 0.25, 2.5),
+        ([0.5, 1], 0.2, 0.0),
+        ([0, 1, 0, 1], 1.0, 10.0),
+        ([0, 0.4, 0.3], 0.4, 10.0),
+    ],
+)
+def test_first_crossing(y, height, x):
+    assert first_crossing(10 * np.arange(len(y)), y, height) == pytest.approx(x)
+
+
+def test_final_rows_are_the_last_of_each_run(results):
+    assert set(results.final().step) == {3}
+    assert len(results.final()) == 3 * 2
+
+
+def test_results_survive_being_shipped(results, tmp_path, monkeypatch):
+    results.evals.loc[0, "pass_at_8"] = 0.123456
+    path = tmp_path / "small.json"
+    studies.save_results(results, path)
+    json.loads(path.read_text(), parse_constant=pytest.fail)  # NaN is not JSON
+    monkeypatch.setattr(studies, "shipped_path", lambda name: path)
+    monkeypatch.setitem(studies.STUDIES, "small", SMALL)
+    loaded = studies.load_results("small")
+    expected = results.evals.round(4)
+    pd.testing.assert_frame_equal(loaded.evals, expected, check_dtype=False)
+    assert loaded.meta == json.loads(json.dumps(results.meta))
+
+
+def test_an_unfinished_run_is_named(tmp_path):
+    for contestant, seed in SMALL.runs():
+        fake_run(SMALL, tmp_path, contestant, seed, finished=(contestant.label, seed) != ("sec", 0))
+    with pytest.raises(CurrlabError, match="sec-0' is not finished"):
+        studies.gather(SMALL, tmp_path)
+
+
+def test_unknown_studies_are_named():
+    with pytest.raises(CurrlabError, match="Unknown study 'x'; known studies are foundations"):
+        studies.find_study("x")
+
+
+def test_the_hash_of_the_code_ignores_words_and_notices_logic(tmp_path):
+    package = tmp_path / "package"
+    for part in ("tasks", "models", "curricula", "training"):
+        (package / part).mkdir(parents=True)
+    (package / "evaluation.py").write_text("x = 1\n")
+    code = package / "tasks" / "a.py"
+    code.write_text('"""Words."""\ndef f(x):\n    return x + 1\n')
+    before = studies.code_hash(package)
+    code.write_text('"""Other words."""\n\n\ndef f(x):  # a remark\n    return x + 1\n')
+    assert studies.code_hash(package) == before
+    code.write_text('"""Words."""\ndef f(x):\n    return x + 2\n')
+    assert studies.code_hash(package) != before
+    shutil.rmtree(package / "tasks")
+    assert studies.code_hash(package) != before
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_study_runs_resumes_and_says_how_long(tmp_path, workers, capsys):
+    tiny = replace(SMALL, config=replace(SMALL.config, eval_every=0, max_new_tokens=8))
+    results = studies.run_study(tiny, tmp_path, workers)
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 3
+    assert said[-1].startswith("3/3 runs finished")
+    again = studies.run_study(tiny, tmp_path, workers)
+    pd.testing.assert_frame_equal(results.evals, again.evals)
+    pd.testing.assert_frame_equal(results.steps, again.steps)
+
+
+@pytest.mark.parametrize("name", studies.STUDIES)
+def test_shipped_results_are_not_stale(name, tmp_path):
+    """The shipped runs' first step must be what this code gives, and their grid today's grid.
+
+    The hash of the code says whether anything changed at all; if it did, one step of every scratch
+    contestant is run again, and equal numbers mean that the change did not touch the results.
+    """
+    study, results = studies.find_study(name), studies.load_results(name)
+    remake = f"the shipped results of '{name}' are stale: run `make study`"
+    assert results.meta["study"] == studies.study_meta(study)["study"], remake
+    if results.meta["code"] == studies.code_hash():
+        return
+    one_step = replace(
+        study, config=replace(study.config, steps=1, token_budget=None, eval_every=0)
+    )
+    for contestant in study.contestants:
+        if contestant.engine != "scratch":
+            continue
+        seed = study.seeds[0]
+        studies.run_one(one_step, contestant, seed, tmp_path)
+        [line] = Run(one_step.folder(tmp_path, contestant, seed)).records("metrics")
+        shipped = results.steps
+        shipped = shipped[(shipped.recipe == contestant.label) & (shipped.seed == seed)].iloc[0]
+        for column in studies.STEP_COLUMNS:
+            assert line[column] == pytest.approx(shipped[column], abs=2e-3), (column, remake)
