@@ -199,6 +199,7 @@ def study(name: str, workers: int, root: str, ship: bool) -> None:
 
     chosen = studies.find_study(name)
     results = studies.run_study(chosen, Path(root), workers, click.echo)
+    click.echo(results.summary().to_string())
     paths = [Path(root) / f"{name}.json"] + ([studies.shipped_path(name)] if ship else [])
     for path in paths:
         studies.save_results(results, path)

@@ -19,16 +19,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from scipy import stats
 
 import currlab
 from currlab.curricula import make_recipe
 from currlab.errors import CurrlabError
+from currlab.evaluation import evaluate
+from currlab.models import load_model
 from currlab.runs import Run, package_versions, read_json, write_json_atomic
 from currlab.training.config import TrainingConfig
+from currlab.training.policy import LanguagePolicy
 
 PACKAGE = Path(currlab.__file__).parent
 # What a run's numbers depend on; a change elsewhere cannot make results stale.
 CODE = ("tasks", "models", "curricula", "training", "evaluation.py")
+# The name under which the base model stands among the recipes of a study's evaluations.
+BASE = "base"
 STEP_COLUMNS = ("step", "tokens_generated", "reward", "zero_variance", "entropy", "length")
 
 
@@ -162,10 +168,36 @@ class Results:
             rows.append({"seed": seed, "tokens": tokens, "ratio": tokens / end.tokens})
         return pd.DataFrame(rows, columns=["seed", "tokens", "ratio"])
 
+    def summary(self) -> pd.DataFrame:
+        """Greedy accuracy by level before and after, as text: mean over seeds and 95 % interval.
+
+        The interval is Student's t over seeds; before GRPO there is one model and no interval.
+        """
+        warm = self.evals[(self.evals.step == 0) & (self.evals.recipe != BASE)]
+        stages = {"before the warm-up": self.evals[self.evals.recipe == BASE]}
+        stages["after the warm-up"] = warm.drop_duplicates("level")
+        final = self.final()
+        stages |= {
+            name: final[final.recipe == name] for name in final.recipe.unique() if name != BASE
+        }
+        by_level = {name: rows.groupby("level")["greedy"] for name, rows in stages.items()}
+        return pd.DataFrame(
+            {name: levels.apply(_mean_and_interval) for name, levels in by_level.items()}
+        )
+
     def final(self) -> pd.DataFrame:
         """The last evaluation of every run, a row per level."""
         last = self.evals.groupby(["recipe", "seed"])["step"].transform("max")
         return self.evals[self.evals.step == last]
+
+
+def _mean_and_interval(values: pd.Series) -> str:
+    """``86 [80, 91]``: per cent, with the interval where there are at least two values."""
+    if len(values) < 2:
+        return f"{values.mean():.0%}"
+    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    low, high = max(0.0, values.mean() - half), min(1.0, values.mean() + half)
+    return f"{values.mean():.0%} [{100 * low:.0f}, {100 * high:.0f}]"
 
 
 def first_crossing(x: Sequence[float], y: Sequence[float], height: float) -> float:
@@ -180,7 +212,7 @@ def first_crossing(x: Sequence[float], y: Sequence[float], height: float) -> flo
 
 def gather(study: Study, root: Path) -> Results:
     """Read the finished runs of a study back from their folders."""
-    evals, steps = [], []
+    evals, steps = before_warm_up(study), []
     for contestant, seed in study.runs():
         run = Run(study.folder(root, contestant, seed))
         if not run.finished:
@@ -190,6 +222,14 @@ def gather(study: Study, root: Path) -> Results:
         lines = run.records("metrics")
         steps += [{**who, **{k: line[k] for k in STEP_COLUMNS}} for line in lines[::5]]
     return Results(pd.DataFrame(evals), pd.DataFrame(steps), study_meta(study))
+
+
+def before_warm_up(study: Study) -> list[dict[str, Any]]:
+    """The base model on the study's test problems, as evaluation rows of the recipe "base"."""
+    model, tokenizer = load_model("tiny-base")
+    policy = LanguagePolicy(model, tokenizer, study.config.max_new_tokens)
+    who = {"recipe": BASE, "engine": "none", "seed": study.seeds[0], "step": 0, "tokens": 0}
+    return [{**who, **r} for r in evaluate(policy, study.config.levels, study.config.eval_problems)]
 
 
 def study_meta(study: Study) -> dict[str, Any]:

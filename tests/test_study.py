@@ -28,7 +28,8 @@ def fake_run(study, root, contestant, seed, finished=True):
         speed = 2 if contestant.label == "sec" else 1
         for step in range(4):
             for level in (1, 2):
-                row = {"level": level, "greedy": 0.1 * step * speed + 0.1 * seed}
+                row = {"arm": f"sorting/{level}", "task": "sorting", "level": level, "n": 2}
+                row["greedy"] = 0.1 * step * speed + 0.1 * seed
                 run.log("eval", {"step": step, "tokens": 100 * step, **row})
             metrics = dict.fromkeys(studies.STEP_COLUMNS, 0.5)
             run.log("metrics", {**metrics, "step": step, "more": 1})
@@ -78,8 +79,30 @@ def test_first_crossing(y, height, x):
 
 
 def test_final_rows_are_the_last_of_each_run(results):
-    assert set(results.final().step) == {3}
-    assert len(results.final()) == 3 * 2
+    final = results.final()
+    assert set(final[final.recipe != studies.BASE].step) == {3}
+    assert len(final) == 3 * 2 + 2
+
+
+def test_the_summary_tells_every_stage_with_its_interval(results):
+    table = results.summary()
+    assert list(table) == ["before the warm-up", "after the warm-up", "uniform", "sec"]
+    assert table["before the warm-up"].tolist() == ["0%", "0%"]
+    # Seeds 0 and 1 end at 0.3 and 0.4: t(0.975, 1) = 12.71 and the standard error is 0.05.
+    assert table["uniform"].tolist() == ["35% [0, 99]"] * 2
+    assert table["sec"].tolist() == ["60%"] * 2
+
+
+def test_the_shipped_study_shows_what_the_notebooks_say():
+    """Levels that the warm-up left at nothing are solved; SEC gets there with fewer tokens."""
+    results = studies.load_results("foundations")
+    warm = results.evals[(results.evals.step == 0) & (results.evals.recipe == "sec")]
+    start = warm.groupby("level")["greedy"].mean()
+    end = results.final().query("recipe == 'sec'").groupby("level")["greedy"].mean()
+    assert ((start < 0.02) & (end >= 0.6)).sum() >= 2
+    assert results.tokens_to_reach("sec")["ratio"].median() <= 0.65
+    staged = results.final().query("recipe == 'staged'")["greedy"]
+    assert staged.mean() < start.mean()
 
 
 def test_results_survive_being_shipped(results, tmp_path, monkeypatch):
