@@ -21,9 +21,10 @@ from transformers import PrinterCallback, TrainerCallback
 from trl import GRPOTrainer
 
 from currlab.curricula import Clock, make_recipe
+from currlab.files import write_json_atomic
 from currlab.models import chat_prompt, load_model
 from currlab.progress import progress
-from currlab.runs import package_versions, write_json_atomic
+from currlab.runs import package_versions
 from currlab.tasks import Problem, get_task
 from currlab.training.collect import Collector
 from currlab.training.config import TrainingConfig

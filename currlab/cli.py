@@ -218,7 +218,7 @@ def bench() -> None:
 @click.option("--out", type=Path, help="Folder; without it, the package's own weights.")
 def weights(out: Path | None) -> None:
     """Make the shipped base and warm-up weights again from nothing."""
-    from currlab.models.make_weights import make_weights
+    from currlab.training.make_weights import make_weights
 
     make_weights(out) if out else make_weights()
 

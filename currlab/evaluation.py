@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from currlab.curricula.core import Policy, View
+from currlab.curricula.data import Policy, View
 from currlab.tasks import Problem, get_task
 from currlab.training.collect import derive_seed
 

@@ -20,7 +20,7 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 
-from currlab import plots
+from currlab import figures, plots
 from currlab.errors import CurrlabError
 from currlab.runs import Run
 
@@ -178,10 +178,10 @@ def _accuracy(evaluations: Sequence[Mapping]) -> list[str]:
     for task, rows in table.groupby("task", sort=False):
         grid = rows.pivot_table(index="level", columns="step", values="greedy")
         if min(grid.shape) > 1:
-            parts.append(plots.to_html(plots.frontier({str(task): grid}, f"Frontier of {task}")))
+            parts.append(figures.to_html(plots.frontier({str(task): grid}, f"Frontier of {task}")))
         ends = {f"step {s}": rows[rows["step"] == s] for s in (grid.columns[0], grid.columns[-1])}
         by_label = {label: part.to_dict("records") for label, part in ends.items()}
-        parts.append(plots.to_html(plots.accuracy_by_level(by_label, f"Accuracy of {task}")))
+        parts.append(figures.to_html(plots.accuracy_by_level(by_label, f"Accuracy of {task}")))
     return [*parts, _table(_last(evaluations))]
 
 
@@ -202,7 +202,7 @@ def _curves(metrics: Sequence[Mapping]) -> list[str]:
     for name in changing:
         values = table[name].dropna()
         series = {name: (values.index.tolist(), values.tolist())}
-        parts.append(plots.to_html(plots.lines(series, "step", name, name, markers=False)))
+        parts.append(figures.to_html(plots.lines(series, "step", name, name, markers=False)))
     summary = table.agg(["mean", "min", "max"]).T
     summary.insert(0, "first", table.iloc[0])
     summary.insert(1, "last", table.iloc[-1])

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 from filelock import FileLock, Timeout
 
 from currlab.errors import CurrlabError
+from currlab.files import dump_json, read_json, write_json_atomic
 
 STREAMS = ("metrics", "groups", "eval", "steering")
 PACKAGES = ("currlab", "torch", "transformers", "trl", "peft", "accelerate", "datasets", "numpy")
@@ -222,48 +223,7 @@ class Run:
         return head
 
 
-# ---------------------------------------------------------------- files
-
-
-def dump_json(data: Any, indent: int | None = None) -> str:
-    """`data` as JSON; numpy and torch values become plain numbers and lists."""
-    return json.dumps(data, default=_plain, indent=indent, ensure_ascii=False)
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
-
-
-def read_json(path: str | Path) -> Any:
-    """The content of a JSON file; CurrlabError names the file if it is missing or damaged."""
-    try:
-        return json.loads(Path(path).read_bytes())
-    except FileNotFoundError as error:
-        raise CurrlabError(f"There is no file '{path}'.") from error
-    except (OSError, ValueError) as error:
-        raise CurrlabError(
-            f"'{path}' is damaged and cannot be read as JSON; nothing was changed. Move "
-            f"'{Path(path).parent}' away to go on without it."
-        ) from error
-
-
-def write_json_atomic(path: str | Path, data: Any, indent: int | None = 1) -> None:
-    """Write JSON so that a reader, or a crash, finds the old file or the whole new one."""
-    path = Path(path)
-    text = dump_json(data, indent) + "\n"
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
-    if os.name == "posix":
-        # The new name is only safe once the folder is on disk, too.
-        folder = os.open(path.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+# ---------------------------------------------------------------- versions and settings
 
 
 def package_versions() -> dict[str, str]:

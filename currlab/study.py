@@ -25,8 +25,9 @@ import currlab
 from currlab.curricula import make_recipe
 from currlab.errors import CurrlabError
 from currlab.evaluation import evaluate
+from currlab.files import read_json, write_json_atomic
 from currlab.models import load_model
-from currlab.runs import Run, package_versions, read_json, write_json_atomic
+from currlab.runs import Run, package_versions
 from currlab.training.config import TrainingConfig
 from currlab.training.policy import LanguagePolicy
 
@@ -87,7 +88,7 @@ STUDIES = {
             Contestant("sec-trl", "sec", engine="trl", seeds=(0, 1)),
         ),
         seeds=(0, 1, 2, 3, 4),
-    )
+    ),
 }
 
 

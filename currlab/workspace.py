@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from currlab.errors import CurrlabError
-from currlab.runs import read_json, write_json_atomic
+from currlab.files import read_json, write_json_atomic
 
 RECORD = ".copied.json"
 SUFFIXES = (".ipynb", ".md")

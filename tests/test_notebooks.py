@@ -1,9 +1,11 @@
 """Every notebook: what it must hold, solutions that pass their checks, and both cases executed.
 
-The executed cases assert on results.json: what the text claims must be visible in the numbers.
+The executed cases assert on results.json: what the text claims must be visible in the numbers. The
+assertions are in `notebook_claims/notebook_NN.py`, a function `claims(case, results)` each.
 """
 
 import ast
+import importlib
 import json
 import re
 from importlib.util import find_spec
@@ -175,73 +177,9 @@ def test_every_exercise_of_the_package_is_used_in_a_notebook():
 # ---------------------------------------------------------------- executed
 
 
-def gain(after, before, kind="greedy"):
-    """The largest rise of an accuracy over levels."""
-    return max(a[kind] - b[kind] for a, b in zip(after, before, strict=True))
-
-
-def claims_00(case, results):
-    accuracy = results["accuracy"]
-    assert all(row["pass_at_8"] == 0 for row in accuracy["cold base"])
-    assert max(row["greedy"] for row in accuracy["warmed up"]) >= 0.8
-    for strategy in case["strategies"]:
-        assert gain(accuracy[strategy], accuracy["warmed up"]) >= 0.3, strategy
-        assert results["frontier"][strategy] > results["frontier_warm"]
-    staged = results["staged"]
-    assert sum(staged["end"].values()) < sum(staged["best"].values()) / 2, "staged forgets"
-    assert results["sec_tokens_ratio"] < 1
-
-
-def claims_01(case, results):
-    ten = results["rewards"]["ten blocks"]
-    assert ten["any block"] == 1
-    assert ten["exactly one block"] == 0
-    assert set(results["overlap"]["split by the prompt's hash"].values()) == {0}
-    assert results["new_task_overlap"] == 0
-    accepted = [label for label, verdict in results["accepted"].items() if verdict]
-    assert accepted == ["the answer in its block", "a thought first"]
-
-
-def claims_02(case, results):
-    assert results["reward_if_special"] == 0
-    assert results["parameters"] > 300_000
-    assert results["loss_last"] < results["loss_first"] / 2
-    assert max(row["pass_at_8"] for row in results["raw"]["shipped"]) >= 0.5
-    assert all(row["pass_at_8"] == 0 for row in results["chat"])
-
-
-def claims_03(case, results):
-    assert results["zero_variance_cold"] == 1
-    assert results["zero_variance_warm"] < 0.95
-    assert results["reward"]["cold"] == [0, 0]
-    assert results["reward"]["warmed up"][1] > results["reward"]["warmed up"][0] > 0
-    assert results["costs"]["cold"]["tokens_trained"] == 0
-    if case["task"] == "sorting":
-        cold, warm, trained = results["accuracy"].values()
-        assert gain(warm, cold) >= 0.8
-        assert gain(trained, warm, "sampled") >= 0.1
-
-
-def claims_04(case, results):
-    assert results["largest_gradient_difference"] < 1e-6, "the derived step is the package's"
-    mean = {label: kinds["greedy"] for label, kinds in results["mean_accuracy"].items()}
-    if case.get("task", "sorting") == "sorting":
-        assert mean["after coin flips"] < mean["after the warm-up"] / 2, "the control collapses"
-        assert mean["after GRPO"] > mean["after coin flips"]
-        before, after = (results["evaluations"][k] for k in ("after the warm-up", "after GRPO"))
-        assert gain(after, before) >= 0.1
-
-
-def claims_05(case, results):
-    assert results["gradient_difference"] < 1e-6, "both engines take the same step"
-    assert results["feedback_delay"] == {"ordinary loader": 1, "ours": 0}
-    steps = case.get("steps") or PROFILES["smoke"].steps // 2
-    assert results["same_steps"] == steps
-    assert ("TRL with LoRA" in results["mean_accuracy"]) == case.get("lora", True)
-
-
 CLAIMS = {
-    name.removeprefix("claims_"): f for name, f in globals().items() if name.startswith("claims_")
+    path.stem[-2:]: importlib.import_module(f"notebook_claims.{path.stem}").claims
+    for path in sorted((Path(__file__).parent / "notebook_claims").glob("notebook_*.py"))
 }
 CASES = [
     pytest.param(path, i, id=f"{path.name[:2]}-{i}")

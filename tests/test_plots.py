@@ -10,7 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from matplotlib.figure import Figure
 
-from currlab import plots
+from currlab import figures, plots
 
 
 def rows(n=16):
@@ -41,7 +41,7 @@ def test_rows_without_sampling_leave_the_other_panels_empty():
     greedy_only = [{"level": 1, "n": 4, "greedy": 1.0}, {"level": 2, "n": 4, "greedy": 0.0}]
     figure = plots.accuracy_by_level({"warm": greedy_only}, "title")
     assert [len(axes.lines) for axes in figure.axes] == [0, 1, 0]
-    assert plots.to_html(figure)
+    assert figures.to_html(figure)
 
 
 def test_the_frontier_is_the_highest_level_solved_half_of_the_time():
@@ -50,7 +50,7 @@ def test_the_frontier_is_the_highest_level_solved_half_of_the_time():
     assert plots.frontier_of(grid).tolist()[1:3] == [5.0, 6.0]
     assert np.isnan(plots.frontier_of(grid).iloc[0])
     assert np.isnan(plots.frontier_of(grid).iloc[3])
-    text = plots.alt_text(plots.frontier({"uniform": grid, "SEC": grid}, "It climbs"))
+    text = figures.alt_text(plots.frontier({"uniform": grid, "SEC": grid}, "It climbs"))
     assert "It climbs" in text
     assert "uniform" in text
     assert "from 5 to 6" in text
@@ -59,22 +59,22 @@ def test_the_frontier_is_the_highest_level_solved_half_of_the_time():
 
 def test_alt_text_names_labels_and_values_of_lines_and_bars():
     line = plots.lines({"a": ([0, 1], [0.9, 0.1])}, "step", "loss", "Falls")
-    assert plots.alt_text(line) == "Falls: loss against step; a goes from 0.9 to 0.1."
+    assert figures.alt_text(line) == "Falls: loss against step; a goes from 0.9 to 0.1."
     bar = plots.bars({"cold": {1: 1.0, 2: 0.5}}, "level", "share", "All")
-    assert "cold: 1, 0.5" in plots.alt_text(bar)
+    assert "cold: 1, 0.5" in figures.alt_text(bar)
 
 
 def test_lines_of_nothing_but_nan_and_bars_with_gaps_can_be_drawn():
     nothing = float("nan")
-    assert "gone" not in plots.alt_text(
+    assert "gone" not in figures.alt_text(
         plots.lines({"gone": ([0, 1], [nothing, nothing])}, "x", "y", "t")
     )
-    assert plots.to_html(plots.bars({"a": {1: 1.0}, "b": {2: 1.0}}, "x", "y", "t"))
+    assert figures.to_html(plots.bars({"a": {1: 1.0}, "b": {2: 1.0}}, "x", "y", "t"))
 
 
 def test_the_image_is_self_contained_and_its_alt_text_escaped():
     figure = plots.lines({"a": ([0, 1], [0, 1])}, "x", "y", "t")
-    page = plots.to_html(figure, alt='"><script>alert(1)</script>')
+    page = figures.to_html(figure, alt='"><script>alert(1)</script>')
     assert 'src="data:image/png;base64,' in page
     assert "<script" not in page
     assert page.count("<") == 1
@@ -91,8 +91,8 @@ def shell():
 def test_show_and_live_display_an_image_and_live_redraws_it_in_place():
     figure = plots.lines({"a": ([0, 1], [0, 1])}, "x", "y", "t")
     with capture_output() as shown:
-        plots.show(figure, "a rising line")
-        redraw = plots.live()
+        figures.show(figure, "a rising line")
+        redraw = figures.live()
         redraw(figure)
         redraw(figure)
     first, *live = shown.outputs

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from currlab.errors import CurrlabError
-from currlab.runs import STREAMS, Run, read_json, write_json_atomic
+from currlab.files import read_json, write_json_atomic
+from currlab.runs import STREAMS, Run
 
 CONFIG = {"select": "sec", "seed": 0, "levels": {"sorting": [1, 2]}}
 

@@ -1,6 +1,7 @@
 """HOW it is taught: strategies for the five dials, and recipes made of them."""
 
-from currlab.curricula.core import Catalog, Clock, Group, Pick, Recipe, Rollout, Score, View
+from currlab.curricula.core import Recipe
+from currlab.curricula.data import Catalog, Clock, Group, Pick, Rollout, Score, View
 from currlab.curricula.present import plain as _plain
 from currlab.curricula.registry import STRATEGIES as _STRATEGIES
 from currlab.curricula.registry import (

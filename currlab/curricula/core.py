@@ -1,4 +1,4 @@
-"""The five dials of a GRPO step, and the plain data that flows between them.
+"""The five dials of a GRPO step, and recipes: one strategy per dial.
 
 ``select -> present -> sample -> reward -> update``, and ``observe(groups)`` back to all of them.
 A strategy is a class that turns one or more dials; a `Recipe` is one object per dial (the same
@@ -11,182 +11,16 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, ClassVar, Protocol
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
+from currlab.curricula.data import Catalog, Clock, Group, Pick, Policy, Rollout, Score, View
 from currlab.errors import CurrlabError
-from currlab.tasks import Key, Problem, Task, get_task
+from currlab.tasks import Problem
 
 DIALS = ("select", "present", "sample", "reward", "update")
-# Rewards closer than this are equal: exact-zero variance tests fail on floats.
-EQUAL_REWARDS = 1e-6
-
-
-# ---------------------------------------------------------------- what flows through a step
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Where the run stands: optimiser step, share of the budget spent (0 to 1), tokens generated."""
-
-    step: int = 0
-    share: float = 0.0
-    tokens: int = 0
-
-
-@dataclass(frozen=True)
-class Pick:
-    """What select asks for: a problem of this arm.
-
-    `seed` None means a fresh problem. `view` holds wishes to the present dial. An extra pick (made
-    by the sample dial) names its `parent`; with `merge` its rollouts join the parent's group.
-    """
-
-    arm: str
-    seed: int | None = None
-    view: Mapping[str, Any] = field(default_factory=dict)
-    rollouts: int | None = None
-    parent: Key | None = None
-    merge: bool = False
-
-
-@dataclass(frozen=True)
-class View:
-    """How one problem is shown: the prompt that generation sees and a forced start of the answer.
-
-    `train_prompt` is what the update conditions on when it differs from `prompt`. `prefix_credit`
-    says which prefix tokens take part in the policy loss: "none", "all", or the share of them with
-    the highest entropy. `prefix_nll` weighs a likelihood term on the prefix.
-    """
-
-    prompt: str
-    prefix: str = ""
-    train_prompt: str | None = None
-    prefix_credit: str | float = "none"
-    prefix_nll: float = 0.0
-
-
-@dataclass(frozen=True)
-class Score:
-    """A rollout's reward (`total`), whether it is verifiably `correct`, and the reward's parts."""
-
-    total: float
-    correct: bool
-    parts: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Rollout:
-    """One completion. `token_ids` hold the forced prefix (its first `prefix_len` ids) and the rest.
-
-    `entropy` is the mean token entropy of the sampled part, in nats; `temperature` is what it was
-    sampled at.
-    """
-
-    view: View
-    text: str
-    token_ids: tuple[int, ...]
-    prefix_len: int = 0
-    score: Score = Score(0.0, False)
-    entropy: float = 0.0
-    kept: bool = True
-    temperature: float = 1.0
-
-
-@dataclass(frozen=True)
-class Group:
-    """All rollouts of one problem at one optimiser step, and the advantages the update used."""
-
-    problem: Problem
-    pick: Pick
-    rollouts: tuple[Rollout, ...]
-    step: int
-    advantages: tuple[float, ...] | None = None
-
-    @property
-    def arm(self) -> str:
-        return self.pick.arm
-
-    @property
-    def rewards(self) -> tuple[float, ...]:
-        return tuple(r.score.total for r in self.rollouts)
-
-    @property
-    def correct(self) -> tuple[bool, ...]:
-        return tuple(r.score.correct for r in self.rollouts)
-
-    @property
-    def lengths(self) -> tuple[int, ...]:
-        """Sampled tokens of each rollout, the forced prefix not counted."""
-        return tuple(len(r.token_ids) - r.prefix_len for r in self.rollouts)
-
-    @property
-    def pass_rate(self) -> float:
-        """Share of correct rollouts: never a reward, so no bonus can pose as ability."""
-        return sum(self.correct) / len(self.correct)
-
-    @property
-    def hinted(self) -> bool:
-        """True if any rollout was given part of the answer or another prompt than it trains on."""
-        return any(r.view.prefix or r.view.train_prompt is not None for r in self.rollouts)
-
-    @property
-    def informative(self) -> bool:
-        """False if all rewards are equal: such a group has zero advantage and teaches nothing."""
-        return max(self.rewards) - min(self.rewards) > EQUAL_REWARDS
-
-
-class Policy(Protocol):
-    """The learner as the dials may see it; every token it generates is counted into the cost."""
-
-    def generate(
-        self, views: Sequence[View], seeds: Sequence[int], temperature: float
-    ) -> list[Rollout]:
-        """One unscored rollout a view; row i depends on (view i, seed i) only. Greedy at 0."""
-        ...
-
-
-@dataclass(frozen=True)
-class Catalog:
-    """What can be picked: arms from easy to hard within each task, and the problems behind them.
-
-    `pool` fixes the problems to seeds 0..pool-1 of each arm; None means fresh problems for ever.
-    """
-
-    arms: tuple[str, ...]
-    pool: int | None = None
-
-    def __post_init__(self) -> None:
-        if not self.arms:
-            raise CurrlabError("A catalog needs at least one arm, such as 'sorting/1'.")
-        if len(set(self.arms)) < len(self.arms):
-            raise CurrlabError(f"Arms must differ from each other; got {', '.join(self.arms)}.")
-        for arm in self.arms:
-            self.level(arm)
-
-    @classmethod
-    def of(cls, levels: Mapping[str, Sequence[int]], pool: int | None = None) -> Catalog:
-        """A catalog of task names and their levels: ``Catalog.of({"sorting": range(1, 13)})``."""
-        return cls(tuple(f"{task}/{level}" for task in levels for level in levels[task]), pool)
-
-    def task(self, arm: str) -> Task:
-        return get_task(arm.rpartition("/")[0])
-
-    def level(self, arm: str) -> int:
-        name, _, level = arm.rpartition("/")
-        if not level.isdecimal() or int(level) not in (task := get_task(name)).levels:
-            allowed = f"1 to {task.max_level}" if level.isdecimal() else "whole numbers"
-            raise CurrlabError(f"Arm '{arm}' has no such level; levels of '{name}' are {allowed}.")
-        return int(level)
-
-    def problem(self, arm: str, seed: int) -> Problem:
-        return self.task(arm).make(self.level(arm), seed)
-
-    def worked(self, problem: Problem, thought: bool = False) -> str:
-        """A worked solution of the problem as the model should write it."""
-        return get_task(problem.task).completion(problem, thought)
 
 
 # ---------------------------------------------------------------- the dials
@@ -202,8 +36,9 @@ class Strategy:
 
     Subclass one or more of the dial classes below. `state` is "implemented" (the paper's
     algorithm), "inspired" (the abstract's idea, our formula) or "analogue" (another modality's
-    idea on text); `papers` are short names of the atlas. Whatever a strategy learns lives in `self.memory`, a JSON-able dictionary made
-    by `fresh_memory`, so that saving and restoring need no code of their own.
+    idea on text); `papers` are short names of the atlas. Whatever a strategy learns lives in
+    `self.memory`, a JSON-able dictionary made by `fresh_memory`, so that saving and restoring need
+    no code of their own.
     """
 
     name: ClassVar[str]

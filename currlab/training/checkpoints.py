@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from currlab.errors import CurrlabError
-from currlab.runs import read_json, write_json_atomic
+from currlab.files import read_json, write_json_atomic
 
 RECORD, WEIGHTS, OPTIMIZER = "currlab.json", "model.safetensors", "optimizer.safetensors"
 

@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from currlab.curricula.core import Catalog, Clock, Group, Pick, Policy, Recipe, Rollout, View
+from currlab.curricula.core import Recipe
+from currlab.curricula.data import Catalog, Clock, Group, Pick, Policy, Rollout, View
 from currlab.errors import CurrlabError
 from currlab.tasks import Problem
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from currlab.curricula.core import Catalog
+from currlab.curricula.data import Catalog
 from currlab.errors import CurrlabError
 
 

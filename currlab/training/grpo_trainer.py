@@ -20,7 +20,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallba
 from transformers.trainer_utils import TrainOutput
 from trl import GRPOTrainer
 
-from currlab.curricula.core import Clock, Group, Pick, Recipe
+from currlab.curricula.core import Recipe
+from currlab.curricula.data import Clock, Group, Pick
 from currlab.errors import CurrlabError
 from currlab.progress import progress as progress_bar
 from currlab.runs import Run

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from currlab.curricula.core import Group, Rollout, View
+from currlab.curricula.data import Group, Rollout, View
 from currlab.errors import CurrlabError
 from currlab.models.tokenizer import chat_prompt
 from currlab.training.rollouts import sample_completions

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from currlab.curricula.core import Group
+from currlab.curricula.core import Recipe
+from currlab.curricula.data import Group
 
 
 def group_record(group: Group) -> dict[str, Any]:
-    """One line of groups.jsonl. `step` counts as in metrics.jsonl: the first step is 1."""
+    """One line of groups.jsonl. `step` counts as in metrics.jsonl: the first step is 1.
+
+    Completions are what the model wrote: hostile text, to be escaped wherever it is shown.
+    """
     entropies = [rollout.entropy for rollout in group.rollouts]
     return {
         "step": group.step + 1,
         "arm": group.arm,
         "seed": group.problem.seed,
         "view": dict(group.pick.view),
+        "prompt": group.rollouts[0].view.prompt,
+        "completions": [rollout.text for rollout in group.rollouts],
         "rewards": list(group.rewards),
         "correct": list(group.correct),
+        "advantages": list(group.advantages or ()),
         "entropy": sum(entropies) / len(entropies),
         "lengths": list(group.lengths),
     }
@@ -37,4 +44,23 @@ def group_metrics(groups: Sequence[Group]) -> dict[str, float]:
         "zero_variance": sum(not group.informative for group in groups) / len(groups),
         "entropy": sum(r.entropy for r in rollouts) / len(rollouts),
         "length": sum(lengths) / len(lengths),
+    }
+
+
+def run_results(
+    engine: str,
+    recipe: Recipe,
+    costs: Mapping[str, float],
+    history: Mapping[str, Sequence[Mapping[str, Any]]],
+    step: int,
+) -> dict[str, Any]:
+    """A run in short, for results.json: recipe, steps, costs, seconds and the last evaluation."""
+    seconds = ("seconds_generation", "seconds_update", "seconds_curriculum")
+    return {
+        "engine": engine,
+        "recipe": recipe.describe(),
+        "steps": step,
+        **costs,
+        **{name: sum(line[name] for line in history["metrics"]) for name in seconds},
+        "evaluation": [row for row in history["eval"] if row["step"] == step],
     }

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from currlab.curricula.core import Clock, Group, Recipe
+from currlab.curricula.core import Recipe
+from currlab.curricula.data import Clock, Group
 from currlab.evaluation import evaluate
 from currlab.progress import progress as progress_bar
 from currlab.runs import Run
@@ -33,7 +34,7 @@ from currlab.training.policy import (
     token_batch,
     training_rows,
 )
-from currlab.training.records import group_metrics, group_record
+from currlab.training.records import group_metrics, group_record, run_results
 
 # Rows of similar length go through the model together: few pads, and activations stay in the cache.
 ROWS_AT_A_TIME = 64
@@ -194,17 +195,7 @@ class ScratchTrainer:
 
     def results(self) -> dict[str, Any]:
         """The run in short: recipe, costs and the last evaluation."""
-        last = [row for row in self.history["eval"] if row["step"] == self.clock.step]
-        seconds = ("seconds_generation", "seconds_update", "seconds_curriculum")
-        lines = self.history["metrics"]
-        return {
-            "engine": "scratch",
-            "recipe": self.recipe.describe(),
-            "steps": self.clock.step,
-            **self._costs(),
-            **{name: sum(line[name] for line in lines) for name in seconds},
-            "evaluation": last,
-        }
+        return run_results("scratch", self.recipe, self._costs(), self.history, self.clock.step)
 
     def _costs(self) -> dict[str, float]:
         """What the run has cost so far."""

@@ -14,9 +14,10 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from currlab.errors import CurrlabError
 from currlab.evaluation import evaluate, mean_accuracy
-from currlab.runs import Run, read_json, write_json_atomic
+from currlab.files import read_json, write_json_atomic
+from currlab.runs import Run
 from currlab.training.policy import LanguagePolicy, Row
-from currlab.training.records import group_metrics, group_record
+from currlab.training.records import group_metrics, group_record, run_results
 
 if TYPE_CHECKING:
     from currlab.training.grpo_trainer import CurriculumGRPOTrainer
@@ -152,17 +153,9 @@ class CurriculumCallback(TrainerCallback):
 
     def results(self) -> dict[str, Any]:
         """The run in short: recipe, costs and the last evaluation."""
-        step, lines = self.trainer.state.global_step, self.history["metrics"]
-        seconds = ("seconds_generation", "seconds_update", "seconds_curriculum")
-        return {
-            "engine": "trl",
-            "recipe": self.trainer.recipe.describe(),
-            "steps": step,
-            "share": self.trainer.clock.share,
-            **self.costs,
-            **{name: sum(line[name] for line in lines) for name in seconds},
-            "evaluation": [row for row in self.history["eval"] if row["step"] == step],
-        }
+        costs = {"share": self.trainer.clock.share, **self.costs}
+        step = self.trainer.state.global_step
+        return run_results("trl", self.trainer.recipe, costs, self.history, step)
 
     def newest_checkpoint(self) -> Path | None:
         return self.run.newest_checkpoint() if self.run else None

@@ -12,7 +12,8 @@ from accelerate.utils import patch_environment
 from torch.utils.data import DataLoader, Dataset
 from trl import GRPOConfig
 
-from currlab.curricula.core import Clock, Group, Pick, Plan, Recipe
+from currlab.curricula.core import Plan, Recipe
+from currlab.curricula.data import Clock, Group, Pick
 from currlab.errors import CurrlabError
 from currlab.training.config import TrainingConfig
 from currlab.training.policy import Row

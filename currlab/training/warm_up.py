@@ -24,7 +24,7 @@ from transformers import (
 )
 from trl import SFTConfig, SFTTrainer
 
-from currlab.curricula.core import Catalog
+from currlab.curricula.data import Catalog
 from currlab.errors import CurrlabError
 from currlab.progress import progress
 

@@ -6,7 +6,8 @@ import pytest
 from fakes import CATALOG, group
 
 from currlab.curricula import Catalog, Pick, Rollout, View, make_recipe, make_strategy, register
-from currlab.curricula.core import Group, Present, Select
+from currlab.curricula.core import Present, Select
+from currlab.curricula.data import Group
 from currlab.curricula.registry import STRATEGIES
 from currlab.errors import CurrlabError
 from currlab.training.collect import with_advantages

@@ -42,7 +42,7 @@ def by_arm(groups, value):
 @pytest.mark.parametrize("decay", [False, True])
 def test_sec_objectives_agree_with_td0_on_thirty_updates(objective, decay):
     alpha = 0.4
-    recipe = bound("sec_variants", objective=objective, learning_rate=alpha, decay_absent=decay)
+    recipe = bound("sec", objective=objective, learning_rate=alpha, decay_absent=decay)
     q, last = dict.fromkeys(ARMS, 0.0), {}
     for groups in random_steps(recipe, 30):
         if objective == "advantage":
@@ -63,7 +63,7 @@ def test_sec_policies_agree_with_their_definitions():
     values = dict(zip(ARMS, [0.4, 0.8, 0.0, -0.1, 0.8, 0.2, 0.1, 0.3], strict=True))
 
     def chances(**settings):
-        recipe = bound("sec_variants", **settings)
+        recipe = bound("sec", **settings)
         recipe.select.memory["Q"] = dict(values)
         return recipe.select.probabilities(Clock())
 
@@ -81,14 +81,14 @@ def test_sec_policies_agree_with_their_definitions():
 
 @pytest.mark.parametrize("policy", ["softmax", "epsilon_greedy", "normalised"])
 def test_sec_policies_go_to_the_arm_nearest_one_half(policy):
-    recipe = bound("sec_variants", policy=policy, temperature=0.05)
+    recipe = bound("sec", policy=policy, temperature=0.05)
     history = play(recipe, CATALOG, RATES, steps=120)
     late = Counter(pick.arm for picks in history[60:] for pick in picks)
     assert late.most_common(1)[0][0] == "sorting/4"
 
 
 def test_progress_ignores_bonuses_and_hopeless_arms():
-    recipe = bound("sec_variants", objective="progress", policy="softmax")
+    recipe = bound("sec", objective="progress", policy="softmax")
     play(recipe, CATALOG, 0.0, steps=20)
     assert set(recipe.select.memory["Q"].values()) == {0.0}
     for paid in (0.0, 1.0):

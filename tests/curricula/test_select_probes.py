@@ -93,7 +93,7 @@ def test_probes_that_all_fail_or_all_succeed_are_survived(name, rate, catalog):
         ("stages", {"window": 1}),
         ("pcl", {}),
         ("pudf", {"evidence": "training"}),
-        ("sec_variants", {"objective": "progress"}),
+        ("sec", {"objective": "progress"}),
     ],
 )
 def test_success_with_a_hint_is_not_read_as_ability(name, settings):

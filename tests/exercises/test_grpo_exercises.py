@@ -5,7 +5,7 @@ import pytest
 
 from currlab import exercises
 from currlab.curricula import Clock, make_strategy
-from currlab.curricula.core import Catalog, Group, Pick, Rollout, Score, View
+from currlab.curricula.data import Catalog, Group, Pick, Rollout, Score, View
 from currlab.tasks import get_task
 
 

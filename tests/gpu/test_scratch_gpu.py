@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from currlab.curricula import make_recipe
-from currlab.curricula.core import Reward, Score, View
+from currlab.curricula.core import Reward
+from currlab.curricula.data import Score, View
 from currlab.models import new_model
 from currlab.models.tokenizer import build_tokenizer
 from currlab.training.config import TrainingConfig

@@ -9,10 +9,10 @@ import torch
 
 from currlab.errors import CurrlabError
 from currlab.models import build_tokenizer, new_model
-from currlab.models.make_weights import CORPUS
 from currlab.models.pretrain import Corpus, encode_documents, pretrain, slip
 from currlab.tasks import get_task
 from currlab.tasks.base import is_test_prompt
+from currlab.training.make_weights import CORPUS
 
 TOKENIZER = build_tokenizer()
 

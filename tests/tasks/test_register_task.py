@@ -6,7 +6,7 @@ import random
 import pytest
 
 from currlab import tasks
-from currlab.curricula.core import Catalog
+from currlab.curricula.data import Catalog
 from currlab.errors import CurrlabError
 from currlab.tasks import (
     Task,

@@ -7,7 +7,8 @@ import torch
 from safetensors.torch import load_file
 
 from currlab.curricula import make_recipe
-from currlab.curricula.core import Reward, Score, View
+from currlab.curricula.core import Reward
+from currlab.curricula.data import Score, View
 from currlab.models.tiny import new_model
 from currlab.models.tokenizer import build_tokenizer
 from currlab.runs import Run

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from currlab.curricula.core import Group, Pick, Rollout, Score, View
+from currlab.curricula.data import Group, Pick, Rollout, Score, View
 from currlab.errors import CurrlabError
 from currlab.models import load_model
 from currlab.tasks import get_task

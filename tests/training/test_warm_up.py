@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from currlab.curricula.core import View
+from currlab.curricula.data import View
 from currlab.errors import CurrlabError
 from currlab.models import build_tokenizer, new_model
 from currlab.tasks import Problem, extract_answer, get_task

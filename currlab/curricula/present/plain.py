@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from currlab.curricula.core import Clock, Pick, Present, View
+from currlab.curricula.core import Present
+from currlab.curricula.data import Clock, Pick, View
 from currlab.curricula.registry import register
 from currlab.tasks import Problem
 

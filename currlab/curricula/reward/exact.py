@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from currlab.curricula.core import Clock, Policy, Reward, Rollout, Score
+from currlab.curricula.core import Reward
+from currlab.curricula.data import Clock, Policy, Rollout, Score
 from currlab.curricula.registry import knob, register
 from currlab.tasks import Problem, get_task
 

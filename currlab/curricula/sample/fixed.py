@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from currlab.curricula.core import Clock, Pick, Plan, Sample
+from currlab.curricula.core import Plan, Sample
+from currlab.curricula.data import Clock, Pick
 from currlab.curricula.registry import knob, register
 
 

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from currlab.curricula.core import ArmSelect, Catalog, Clock, Group
+from currlab.curricula.core import ArmSelect
+from currlab.curricula.data import Catalog, Clock, Group
 from currlab.curricula.registry import knob, register
 
 
@@ -29,14 +30,21 @@ def softmax(values: Sequence[float], temperature: float) -> np.ndarray:
 
 @register
 class SEC(ArmSelect):
-    """Self-Evolving Curriculum: TD(0) on the mean absolute advantage of each arm, then softmax.
+    r"""Self-Evolving Curriculum: TD(0) on what each arm's last batch was worth, then a draw.
 
     Source: SEC (arXiv 2505.14970) and its released code. For every arm a in the batch, with g_a the
-    mean of \\|A\\| over its rollouts:  ``Q_a <- (1 - alpha) Q_a + alpha g_a``;  the next arms are drawn
+    mean of \|A\| over its rollouts:  ``Q_a <- (1 - alpha) Q_a + alpha g_a``;  the next arms are drawn
     from ``softmax(Q / tau)``. The released code also updates absent arms with g = 0
-    (`decay_absent`); the paper's text does not say that, and neither is the default here.
+    (`decay_absent`); the paper's text does not say that, and neither is the default here. The paper
+    ran alpha .5 with tau 1.0, .4 and .2; the defaults here suit the lead example.
 
-    The paper ran alpha .5 with tau 1.0, .4 and .2; the defaults here suit the lead example.
+    The released code's variants. `policy` "epsilon_greedy": the best arm, but with probability
+    epsilon any arm; "normalised": in proportion to ``max(Q_a, .01)``. `objective` "unscaled": g_a is
+    the mean ``|r - mean(r)|``, whatever the update does; "progress": the change of the arm's mean
+    success since its last batch (0 at its first).
+
+    What differs here: progress is measured on the pass rate and not on the reward, so that no bonus
+    can pose as progress; arms of equal value share the greedy draw.
     """
 
     name: ClassVar[str] = "sec"
@@ -57,54 +65,8 @@ class SEC(ArmSelect):
             "update arms that were not sampled with g = 0 (the released code does)",
             paper=True,
         )
-
-    def fresh_memory(self) -> dict[str, Any]:
-        return {"Q": {}}
-
-    def bind(self, catalog: Catalog) -> None:
-        super().bind(catalog)
-        for arm in catalog.arms:
-            self.memory["Q"].setdefault(arm, 0.0)
-
-    def probabilities(self, clock: Clock) -> dict[str, float]:
-        values = [self.memory["Q"][arm] for arm in self.catalog.arms]
-        chances = softmax(values, self.parameters.temperature)
-        return dict(zip(self.catalog.arms, chances.tolist(), strict=True))
-
-    def observe(self, groups: Sequence[Group], metrics: Mapping[str, float]) -> None:
-        if not groups:
-            return
-        gains = mean_by_arm(groups, [np.abs(group.advantages or (0.0,)) for group in groups])
-        alpha, values = self.parameters.learning_rate, self.memory["Q"]
-        for arm in self.catalog.arms:
-            if arm in gains or self.parameters.decay_absent:
-                values[arm] = (1 - alpha) * values[arm] + alpha * gains.get(arm, 0.0)
-
-    def snapshot(self) -> dict[str, Any]:
-        return {"Q": dict(self.memory["Q"])}
-
-
-@register
-class SECVariants(SEC):
-    """SEC with the other policies and objectives of its released code.
-
-    Source: SEC (arXiv 2505.14970), released code. `policy`: "softmax" as in `sec`;
-    "epsilon_greedy": the best arm, but with probability epsilon any arm; "normalised": in proportion
-    to ``max(Q_a, .01)``. `objective`, what g_a is: "advantage": the mean \\|A\\| that the update used;
-    "unscaled": the mean ``|r - mean(r)|``, whatever the update does; "progress": the change of the
-    arm's mean success since its last batch (0 at its first).
-
-    What differs here: progress is measured on the pass rate and not on the reward, so that no bonus
-    can pose as progress; arms of equal value share the greedy draw.
-    """
-
-    name: ClassVar[str] = "sec_variants"
-    title: ClassVar[str] = "SEC: greedy, normalised and progress variants"
-
-    @dataclass(frozen=True)
-    class Parameters(SEC.Parameters):
         policy: str = knob(
-            "epsilon_greedy",
+            "softmax",
             "how arms are drawn from their values",
             choices=["softmax", "epsilon_greedy", "normalised"],
             paper="softmax",
@@ -120,17 +82,21 @@ class SECVariants(SEC):
     def fresh_memory(self) -> dict[str, Any]:
         return {"Q": {}, "pass_rate": {}}
 
+    def bind(self, catalog: Catalog) -> None:
+        super().bind(catalog)
+        for arm in catalog.arms:
+            self.memory["Q"].setdefault(arm, 0.0)
+
     def probabilities(self, clock: Clock) -> dict[str, float]:
-        if self.parameters.policy == "softmax":
-            return super().probabilities(clock)
         values = np.array([self.memory["Q"][arm] for arm in self.catalog.arms])
-        if self.parameters.policy == "normalised":
-            weights = np.maximum(values, 0.01)
+        if self.parameters.policy == "softmax":
+            chances = softmax(values, self.parameters.temperature)
+        elif self.parameters.policy == "normalised":
+            chances = np.maximum(values, 0.01) / np.maximum(values, 0.01).sum()
         else:
-            greedy = values == values.max()
-            epsilon = self.parameters.epsilon
-            weights = (1 - epsilon) * greedy / greedy.sum() + epsilon / len(values)
-        return dict(zip(self.catalog.arms, (weights / weights.sum()).tolist(), strict=True))
+            greedy, epsilon = values == values.max(), self.parameters.epsilon
+            chances = (1 - epsilon) * greedy / greedy.sum() + epsilon / len(values)
+        return dict(zip(self.catalog.arms, chances.tolist(), strict=True))
 
     def observe(self, groups: Sequence[Group], metrics: Mapping[str, float]) -> None:
         if not groups:
@@ -154,6 +120,9 @@ class SECVariants(SEC):
         gains = {arm: rate - last.get(arm, rate) for arm, rate in now.items()}
         last.update(now)
         return gains
+
+    def snapshot(self) -> dict[str, Any]:
+        return {"Q": dict(self.memory["Q"])}
 
 
 @register

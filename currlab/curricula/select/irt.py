@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import expit
 
-from currlab.curricula.core import Clock, Group, Pick, Policy
+from currlab.curricula.data import Clock, Group, Pick, Policy
 from currlab.curricula.registry import knob, register
 from currlab.curricula.select.items import PoolSelect, ask, best, cycle, problems_per_arm
 from currlab.errors import CurrlabError

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from currlab.curricula.core import Catalog, Group, Pick, Policy, Rollout, Select, View
+from currlab.curricula.core import Select
+from currlab.curricula.data import Catalog, Group, Pick, Policy, Rollout, View
 from currlab.curricula.registry import knob
 from currlab.curricula.reward.exact import is_correct
 from currlab.errors import CurrlabError

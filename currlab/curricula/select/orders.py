@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from currlab.curricula.core import Clock, Pick
+from currlab.curricula.data import Clock, Pick
 from currlab.curricula.registry import knob, register
 from currlab.curricula.select.items import ItemSelect, window
 

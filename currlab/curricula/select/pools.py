@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from currlab.curricula.core import Clock, Group, Pick
+from currlab.curricula.data import Clock, Group, Pick
 from currlab.curricula.registry import knob, register
 from currlab.curricula.select.items import ItemSelect, cycle
 from currlab.errors import CurrlabError

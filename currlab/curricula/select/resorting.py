@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from currlab.curricula.core import Clock, Pick, Policy
+from currlab.curricula.data import Clock, Pick, Policy
 from currlab.curricula.registry import knob, register
 from currlab.curricula.select.items import PoolSelect, ask, problems_per_arm, window
 

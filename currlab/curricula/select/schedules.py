@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from currlab.curricula.core import ArmSelect, Catalog, Clock
+from currlab.curricula.core import ArmSelect
+from currlab.curricula.data import Catalog, Clock
 from currlab.curricula.registry import knob, register
 from currlab.curricula.select.static import EasyToHard
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from currlab.curricula.core import ArmSelect, Catalog, Clock
+from currlab.curricula.core import ArmSelect
+from currlab.curricula.data import Catalog, Clock
 from currlab.curricula.registry import knob, register
 
 

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from currlab.curricula.core import ArmSelect, Catalog, Clock, Group
+from currlab.curricula.core import ArmSelect
+from currlab.curricula.data import Catalog, Clock, Group
 from currlab.curricula.registry import knob, register
 from currlab.curricula.select.bandit import mean_by_arm
 

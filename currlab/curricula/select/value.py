@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import expit
 
-from currlab.curricula.core import Catalog, Clock, Group, Pick
+from currlab.curricula.data import Catalog, Clock, Group, Pick
 from currlab.curricula.registry import knob, register
 from currlab.curricula.select.items import FRESH_SEEDS, ItemSelect
 from currlab.tasks import Problem

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from currlab.curricula.core import Group, Update
+from currlab.curricula.core import Update
+from currlab.curricula.data import Group
 from currlab.curricula.registry import knob, register
 
 # TRL adds the same constant, so both engines give the same advantages.

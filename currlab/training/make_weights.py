@@ -21,11 +21,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from currlab.errors import CurrlabError
 from currlab.evaluation import evaluate
+from currlab.files import write_json_atomic
 from currlab.models.load import SHIPPED, WEIGHTS, save_weights, tokenizer_hash
 from currlab.models.pretrain import Corpus, pretrain
 from currlab.models.tiny import new_model
 from currlab.models.tokenizer import build_tokenizer
-from currlab.runs import write_json_atomic
 from currlab.training.policy import LanguagePolicy
 from currlab.training.warm_up import LEAD_MIXTURE, warm_up
 

@@ -8,7 +8,7 @@ import torch
 from currlab.errors import CurrlabError
 from currlab.models import load, load_model
 from currlab.models.load import SHIPPED, WEIGHTS
-from currlab.models.make_weights import (
+from currlab.training.make_weights import (
     PROBLEMS,
     PROFILE,
     config_hash,
