@@ -17,7 +17,7 @@ PIP   := .venv/bin/python -m pip --disable-pip-version-check
 
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: lab report test study format
+.PHONY: lab report test study readme format
 
 lab: .venv/.set-up
 	.venv/bin/currlab lab
@@ -33,6 +33,10 @@ test: .venv/.set-up-test
 
 study: .venv/.set-up
 	OMP_NUM_THREADS=1 .venv/bin/currlab study foundations --workers $(JOBS) --ship
+
+# The README's table of strategies, from the registry and the atlas.
+readme: .venv/.set-up
+	.venv/bin/python .ci/fill_readme.py README.md
 
 format: .venv/.set-up-test
 	.venv/bin/ruff check --fix .

@@ -140,19 +140,47 @@ def report(folders: tuple[str, ...]) -> None:
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
 def strategies(name: str | None, as_json: bool) -> None:
-    """List the strategies of all dials, or the parameters of one."""
+    """List the strategies of all dials, or the papers and parameters of one."""
+    from currlab.atlas_tables import strategy_page, strategy_table
     from currlab.curricula import describe, strategy_names
 
-    shown = [describe(n) for n in ([name] if name else strategy_names())]
     if as_json:
+        shown = [describe(n) for n in ([name] if name else strategy_names())]
         click.echo(json.dumps(shown, indent=1))
-        return
-    for strategy in shown:
-        dials = "+".join(strategy["dials"])
-        click.echo(f"{strategy['name']:<16}{dials:<10}{strategy['title']}")
-        for knob in strategy["parameters"] if name else ():
-            limits = knob["choices"] or (knob["low"], knob["high"])
-            click.echo(f"  {knob['name']} = {knob['default']!r}, of {limits}: {knob['help']}")
+    else:
+        click.echo(strategy_page(name) if name else strategy_table())
+
+
+@app.command(
+    epilog=_examples(
+        "currlab papers",
+        'currlab papers --state "not yet" --dial present',
+        "currlab papers --search entropy --need logits --json",
+        "currlab papers SEC   (or its number: currlab papers 8)",
+    )
+)
+@click.argument("name", required=False)
+@click.option("--state", help="implemented, inspired, analogue, documented or 'not yet'.")
+@click.option("--dial", help="select, present, sample, reward, update or none.")
+@click.option("--family", help="F00 to F15, such as F02 for adaptive selection.")
+@click.option("--class", "class_", help="A to E; a paper's page says what they mean.")
+@click.option("--need", help="What it takes, such as demonstrations or logits.")
+@click.option("--axis", help="What rises or falls, such as 'task difficulty'.")
+@click.option("--search", default="", metavar="WORDS", help="In names, titles, ideas and claims.")
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+def papers(name: str | None, search: str, as_json: bool, **wanted: str | None) -> None:
+    """List the papers behind this project, or show one whole: its idea, claim, state and recipe."""
+    from currlab.atlas import find_paper, search_papers
+    from currlab.atlas_tables import paper_page, paper_table
+
+    wanted["class"] = wanted.pop("class_")
+    if name and (search or any(wanted.values())):
+        raise CurrlabError("Give either one paper or filters, not both.")
+    found = [find_paper(name)] if name else search_papers(search, **wanted)
+    if as_json:
+        click.echo(json.dumps([paper.as_dict() for paper in found], indent=1, ensure_ascii=False))
+    else:
+        click.echo(paper_page(found[0]) if name else paper_table(found))
 
 
 @app.command(
