@@ -7,6 +7,8 @@ PYTHON  ?= python3
 PROFILE ?= cpu
 # Processes at a time, one thread each.
 JOBS    ?= 2
+# Which studies `make study` runs again.
+STUDIES ?= foundations select
 # Where torch comes from. PyPI's build for Linux brings CUDA (2.7 GB); without an NVIDIA driver the
 # CPU build does. Empty: PyPI.
 ifeq ($(shell uname -s)$(shell command -v nvidia-smi),Linux)
@@ -32,7 +34,8 @@ test: .venv/.set-up-test
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(JOBS) --dist worksteal -m "notebook or browser"
 
 study: .venv/.set-up
-	OMP_NUM_THREADS=1 .venv/bin/currlab study foundations --workers $(JOBS) --ship
+	for name in $(STUDIES); do \
+	  OMP_NUM_THREADS=1 .venv/bin/currlab study $$name --workers $(JOBS) --ship || exit 1; done
 
 # The README's table of strategies, from the registry and the atlas.
 readme: .venv/.set-up

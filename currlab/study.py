@@ -89,6 +89,23 @@ STUDIES = {
         ),
         seeds=(0, 1, 2, 3, 4),
     ),
+    # Ten of the sixteen levels are out of reach at the start: where choosing can matter most.
+    "select": Study(
+        name="select",
+        config=TrainingConfig(
+            levels={"sorting": tuple(range(1, 17))},
+            steps=100_000,
+            token_budget=600_000,
+            eval_every=20,
+            eval_problems=64,
+            checkpoint_every=100,
+        ),
+        contestants=tuple(
+            Contestant(name, name)
+            for name in ("uniform", "easy_to_hard", "sec", "dump", "bots", "pcl")
+        ),
+        seeds=tuple(range(8)),
+    ),
 }
 
 

@@ -126,7 +126,7 @@ def test_an_unfinished_run_is_named(tmp_path):
 
 
 def test_unknown_studies_are_named():
-    with pytest.raises(CurrlabError, match="Unknown study 'x'; known studies are foundations"):
+    with pytest.raises(CurrlabError, match="Unknown study 'x'; known studies are foundations, select"):
         studies.find_study("x")
 
 
@@ -183,3 +183,14 @@ def test_shipped_results_are_not_stale(name, tmp_path):
         shipped = shipped[(shipped.recipe == contestant.label) & (shipped.seed == seed)].iloc[0]
         for column in studies.STEP_COLUMNS:
             assert line[column] == pytest.approx(shipped[column], abs=2e-3), (column, remake)
+
+
+def test_the_shipped_select_study_shows_what_the_notebooks_say():
+    """Among many hopeless levels a bandit beats uniform, and a staged order ends at nothing."""
+    results = studies.load_results("select")
+    final = results.final().groupby(["recipe", "seed"])["greedy"].mean().unstack(0)
+    assert len(final) == 8
+    for bandit in ("sec", "dump"):
+        assert (final[bandit] > final["uniform"]).all()
+        assert results.tokens_to_reach(bandit)["ratio"].max() < 1
+    assert final["easy_to_hard"].max() < 0.05
