@@ -139,8 +139,8 @@ def run_job(job: Job) -> Executed:
         done = iter(range(1, len(cells) + 2))
         try:
             papermill.execute_notebook(
-                job.notebook,
-                target,
+                _literal(job.notebook),
+                _literal(target),
                 parameters=dict(job.parameters),
                 kernel_name="python3",
                 language="python",
@@ -156,6 +156,11 @@ def run_job(job: Job) -> Executed:
     if failure is not None:
         raise NotebookError(_failure_sentence(failure, job, target)) from failure
     return Executed(target, page, time.monotonic() - started)
+
+
+def _literal(path: Path) -> str:
+    """The path as papermill must get it: it fills parameters into braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _failure_sentence(failure: BaseException, job: Job, target: Path) -> str:

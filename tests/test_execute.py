@@ -163,6 +163,13 @@ def test_executed_notebook_has_the_parameters_a_page_and_results(tmp_path, capsy
     assert path.read_bytes() == before
 
 
+def test_braces_in_a_path_are_just_characters(tmp_path):
+    path = notebook(tmp_path / "01_example.ipynb", "print(seed)")
+    done = execute(path, {"seed": 7}, out=tmp_path / "{seed} and {")
+    assert done.notebook.is_relative_to(tmp_path / "{seed} and {")
+    assert nbformat.read(done.notebook, as_version=4).cells[-1].outputs[0].text == "7\n"
+
+
 def test_failed_notebook_is_kept_with_its_page_and_named(tmp_path):
     path = notebook(tmp_path / "01_example.ipynb", "print('so far')", "1 / 0", "print('never')")
     with pytest.raises(NotebookError, match=r"In \[4\].*ZeroDivisionError.*01_example\.ipynb"):

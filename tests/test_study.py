@@ -126,7 +126,9 @@ def test_an_unfinished_run_is_named(tmp_path):
 
 
 def test_unknown_studies_are_named():
-    with pytest.raises(CurrlabError, match="Unknown study 'x'; known studies are foundations, select"):
+    with pytest.raises(
+        CurrlabError, match="Unknown study 'x'; known studies are foundations, select"
+    ):
         studies.find_study("x")
 
 
