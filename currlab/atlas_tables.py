@@ -60,8 +60,8 @@ def paper_table(papers: Sequence[Paper]) -> str:
     return f"{columns([head, *rows])}\n\n{len(papers)} papers: {counts or 'none'}"
 
 
-def paper_page(paper: Paper) -> str:
-    """Everything the atlas knows of one paper."""
+def paper_rows(paper: Paper) -> list[tuple[str, object]]:
+    """Everything the atlas knows of one paper, as (label, words)."""
     rows = [
         ("title", paper.title),
         ("year", paper.year or "not known here"),
@@ -83,8 +83,13 @@ def paper_page(paper: Paper) -> str:
         rows.append(("not here", paper.missing))
     if paper.state == "documented":
         rows.append(("reason", paper.uncovered))
+    return rows
+
+
+def paper_page(paper: Paper) -> str:
+    """One paper whole, for the terminal."""
     lines = [f"{paper.number} {paper.name}"]
-    for label, words in rows:
+    for label, words in paper_rows(paper):
         indent = {"initial_indent": f"{label:<12}", "subsequent_indent": " " * 12}
         lines += textwrap.wrap(str(words), 100, **indent)
     return "\n".join(lines + [f"{'code':<12}{line}" for line in paper.code.splitlines()])
