@@ -216,6 +216,21 @@ def train(**options: Any) -> None:
         click.echo(json.dumps(results, indent=1))
 
 
+@app.command(epilog=_examples("currlab replay runs/mine"))
+@click.argument("folder", metavar="FOLDER")
+def replay(folder: str) -> None:
+    """Repeat a finished run, every live change included; fails if a number or weight differs."""
+    from currlab.lab.replay import replay as repeat
+
+    again = repeat(folder)
+    steps = again.trainer.clock.step
+    click.echo(f"Repeated {steps} steps with {again.changes} live changes.")
+    for difference in again.differences:
+        click.echo(difference)
+    click.echo("Not the same run." if again.differences else "The same in every number and weight.")
+    sys.exit(bool(again.differences))
+
+
 @app.command(epilog=_examples("currlab study foundations --workers 2"))
 @click.argument("name")
 @click.option("--workers", default=1, show_default=True, help="Runs at a time.")

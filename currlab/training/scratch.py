@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -18,7 +19,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from currlab.curricula.core import Recipe
-from currlab.curricula.data import Clock, Group
+from currlab.curricula.data import Catalog, Clock, Group
 from currlab.evaluation import evaluate
 from currlab.progress import progress as progress_bar
 from currlab.runs import Run
@@ -35,6 +36,7 @@ from currlab.training.policy import (
     training_rows,
 )
 from currlab.training.records import group_metrics, group_record, run_results
+from currlab.training.steering import Change, rebuilt, steered
 
 # Rows of similar length go through the model together: few pads, and activations stay in the cache.
 ROWS_AT_A_TIME = 64
@@ -43,8 +45,10 @@ ROWS_AT_A_TIME = 64
 class ScratchTrainer:
     """Trains `model` in place under a recipe; `step()` by `step()`, or `train()` to the end.
 
-    `history` holds everything logged, by stream ("metrics", "groups", "eval"); with a `run` it is
-    on disk, too, and a run that holds a checkpoint is gone on with, bit for bit on a CPU.
+    `history` holds everything logged, by stream; with a `run` it is on disk, too, and a run that
+    holds a checkpoint is gone on with, bit for bit on a CPU. `planned` are changes of the recipe
+    that `train` makes at their steps: those of a run that is repeated, or that was killed after
+    them.
     """
 
     def __init__(
@@ -69,7 +73,10 @@ class ScratchTrainer:
         )
         self.clock = Clock()
         self.tokens_trained = 0
-        self.history: dict[str, list[dict[str, Any]]] = {"metrics": [], "groups": [], "eval": []}
+        streams = ("metrics", "groups", "eval", "steering")
+        self.history: dict[str, list[dict[str, Any]]] = {stream: [] for stream in streams}
+        self.planned: list[Change] = []
+        self.stopped = False
         if run:
             self._resume(run)
 
@@ -153,26 +160,52 @@ class ScratchTrainer:
         self,
         progress: bool = True,
         on_step: Callable[[Mapping[str, float]], None] | None = None,
+        before_step: Callable[[], None] | None = None,
     ) -> dict[str, Any]:
         """Steps until the budget is spent, evaluations and checkpoints in between; the results.
 
-        `on_step` is called with every step's metrics, after the evaluation that may follow it.
+        `on_step` is called with every step's metrics, after the evaluation that may follow it;
+        `before_step` before every step, where it may `steer`.
         """
         total = self.config.token_budget or self.config.steps
         if self.clock.step == 0 and self.config.eval_every:
             self.evaluate(sampled=True)
         with progress_bar("GRPO", total) if progress else nullcontext() as advance:
-            while self.clock.share < 1:
+            while self._goes_on(before_step):
                 metrics = self.step()
                 self._evaluate_and_save()
                 if advance is not None:
                     advance(self.clock.tokens if self.config.token_budget else self.clock.step)
                 if on_step is not None:
                     on_step(metrics)
+        if self.stopped:
+            self._end_early()
         results = self.results()
         if self.run:
             self.run.finish(results)
         return results
+
+    def _goes_on(self, before_step: Callable[[], None] | None) -> bool:
+        """Is there another step? What is to change before it is changed here."""
+        while self.planned and self.planned[0].step <= self.clock.step:
+            self.steer(self.planned.pop(0))
+        if before_step is not None and not self.stopped and self.clock.share < 1:
+            before_step()
+        return not self.stopped and self.clock.share < 1
+
+    def steer(self, change: Change) -> None:
+        """Make a change between two steps, and log it. Nothing is changed if it is refused."""
+        if change.change == "stop":
+            self.stopped = True
+        else:
+            recipe, catalog = steered(self.recipe, self.collector.catalog, change)
+            self._adopt(recipe, catalog)
+        self._log("steering", asdict(change))
+
+    def _adopt(self, recipe: Recipe, catalog: Catalog) -> None:
+        """Go on under this recipe and catalog, whose select strategy is bound already."""
+        self.recipe = self.collector.recipe = recipe
+        self.collector.catalog = catalog
 
     def _evaluate_and_save(self) -> None:
         """What is due after this step; at the end of the run both are."""
@@ -183,6 +216,16 @@ class ScratchTrainer:
         every = self.config.checkpoint_every
         if self.run and every and (last or step % every == 0):
             self.save(self.run.checkpoints / f"checkpoint-{step}")
+
+    def _end_early(self) -> None:
+        """What the end of a run has, for a run that was stopped, unless its last step had it."""
+        if self.config.eval_every and self.clock.step not in {
+            r["step"] for r in self.history["eval"]
+        }:
+            self.evaluate(sampled=True)
+        folder = self.run and self.run.checkpoints / f"checkpoint-{self.clock.step}"
+        if folder and self.config.checkpoint_every and not folder.exists():
+            self.save(folder)
 
     def evaluate(self, sampled: bool = True) -> list[dict[str, Any]]:
         """Accuracy on held-out problems now, logged. Costs no budget, reaches no curriculum."""
@@ -222,6 +265,8 @@ class ScratchTrainer:
             "tokens_forwarded": self.policy.tokens_forwarded,
             "tokens_trained": self.tokens_trained,
             "recipe": self.recipe.state_dict(),
+            "dials": self.recipe.describe(),
+            "arms": self.collector.catalog.arms,
             "offsets": self.run.offsets() if self.run else {},
         }
         write_checkpoint(folder, self.model, self.tokenizer, self.optimizer, record)
@@ -229,6 +274,8 @@ class ScratchTrainer:
     def load(self, folder: str | Path) -> dict[str, Any]:
         """Go on from a checkpoint; its currlab.json. CurrlabError if it is damaged or foreign."""
         record = read_checkpoint(folder, self.model, self.optimizer, engine="scratch")
+        catalog = self.collector.catalog
+        self._adopt(*rebuilt(self.recipe, catalog, record["dials"], record["arms"]))
         self.recipe.load_state_dict(record["recipe"])
         self.policy.tokens_generated = record["tokens"]
         self.policy.tokens_forwarded = record["tokens_forwarded"]
@@ -239,6 +286,9 @@ class ScratchTrainer:
 
     def _resume(self, run: Run) -> None:
         """Stand where the newest checkpoint stands, the logs cut back to it; or at the start."""
-        newest = run.newest_checkpoint()
+        newest, steering = run.newest_checkpoint(), run.records("steering")
         run.cut(self.load(newest)["offsets"] if newest else {})
         self.history = {stream: run.records(stream) for stream in self.history}
+        # What was changed after that checkpoint is changed again when its step comes.
+        again = steering[len(self.history["steering"]) :]
+        self.planned = [Change.read(record) for record in again]

@@ -1,0 +1,1 @@
+"""The live lab: a training that is steered while it runs."""
