@@ -103,7 +103,9 @@ STUDIES = {
         contestants=tuple(
             Contestant(name, name)
             for name in ("uniform", "easy_to_hard", "sec", "dump", "bots", "pcl")
-        ),
+        )
+        # BOTS takes the best level only; this one also asks for its neighbours.
+        + (Contestant("bots-soft", "bots", {"bots": {"temperature": 0.1}}),),
         seeds=tuple(range(8)),
     ),
 }
