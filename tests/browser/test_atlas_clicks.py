@@ -42,7 +42,7 @@ def test_five_papers_run_with_one_click_each(notebook, open_notebook, run_all):
         choices.select_option(index=0)
         page.locator(".jupyter-widgets h3", has_text=label).wait_for()
         page.get_by_role("button", name="Run it now").click()
-        page.get_by_text(f"{paper.name}: finished, 4 steps.").wait_for()
+        page.get_by_text(f"{paper.name}: finished, 4 of 4 steps.").wait_for()
         figure = page.locator(f'img[alt*="{paper.name} on sorting"]').last
         figure.wait_for()
         assert figure.evaluate("image => image.naturalWidth") > 100
