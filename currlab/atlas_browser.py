@@ -1,15 +1,13 @@
 """The atlas as widgets: filter the papers, read one, and run its recipe while you go on reading.
 
-One daemon thread trains. Widget callbacks only start it and ask it to stop; the figure is drawn on
-the kernel's own loop, from what the thread has logged so far.
+A session of the lab trains in a thread of its own. Widget callbacks only start it and ask it to
+stop; the figure is drawn on the kernel's loop, from what the session says of itself.
 """
 
 from __future__ import annotations
 
 import asyncio
 import html
-from threading import Event, Thread
-from typing import Any
 
 import ipywidgets as widgets
 
@@ -17,73 +15,10 @@ from currlab import figures
 from currlab.atlas import FILTERS, Paper, search_papers
 from currlab.atlas_runs import example_figure, example_trainer, study_rows
 from currlab.atlas_tables import paper_rows
-from currlab.training.config import TrainingConfig
+from currlab.lab.session import Session
 
 REFRESH_SECONDS = 0.4
 ANY = "any"
-
-
-class _StopError(Exception):
-    """Raised inside the training loop to leave it between two steps."""
-
-
-class ExampleRun:
-    """One paper's example run in a thread of its own; `progress()` may be asked at any time."""
-
-    def __init__(self, paper: Paper, seed: int, steps: int) -> None:
-        self.paper, self.steps = paper, steps
-        self.evals: list[dict[str, Any]] = []
-        self.config: TrainingConfig | None = None
-        self.step, self.stopped = 0, False
-        self.error: Exception | None = None
-        self._ask = Event()
-        self._thread = Thread(target=self._work, args=(seed,), daemon=True)
-        self._thread.start()
-
-    def _work(self, seed: int) -> None:
-        try:
-            trainer = example_trainer(self.paper, seed, self.steps)
-            self.config, self.evals = trainer.config, trainer.history["eval"]
-            trainer.train(progress=False, on_step=self._on_step)
-        except _StopError:
-            self.stopped = True
-        except Exception as error:  # shown to the learner by `progress`, raised by `result`
-            self.error = error
-
-    def _on_step(self, metrics: Any) -> None:
-        self.step = int(metrics["step"])
-        if self._ask.is_set():
-            raise _StopError
-
-    @property
-    def alive(self) -> bool:
-        return self._thread.is_alive()
-
-    def stop(self) -> None:
-        """Ask the thread to stop after the step it is in, and return at once."""
-        self._ask.set()
-
-    def result(self) -> list[dict[str, Any]]:
-        """Wait for the end; the evaluations, or the exception that the thread raised."""
-        self._thread.join()
-        if self.error is not None:
-            raise self.error
-        return self.evals
-
-    def progress(self) -> str:
-        """One plain sentence on where the run stands."""
-        name = self.paper.name
-        if self.error is not None:
-            return f"{name}: failed with {type(self.error).__name__}: {self.error}"
-        if self.stopped:
-            return f"{name}: stopped after step {self.step} of {self.steps}."
-        if not self.alive:
-            return f"{name}: finished, {self.steps} steps."
-        return (
-            f"{name}: step {self.step} of {self.steps}."
-            if self.config
-            else f"{name}: getting ready."
-        )
 
 
 class AtlasBrowser:
@@ -91,7 +26,7 @@ class AtlasBrowser:
 
     def __init__(self, seed: int = 0, steps: int = 20) -> None:
         self.seed, self.steps = seed, steps
-        self.run: ExampleRun | None = None
+        self.session: Session | None = None
         self._drawing: asyncio.Task[None] | None = None
         self.filters = {facet: self._filter(facet) for facet in ("dial", "axis", "need", "state")}
         self.search = widgets.Text(description="words", placeholder="such as bandit")
@@ -105,7 +40,7 @@ class AtlasBrowser:
         self.search.observe(lambda _: self._list_papers(), "value")
         self.list.observe(lambda _: self._show_page(), "value")
         self.button.on_click(lambda _: self.start())
-        self.stop_button.on_click(lambda _: self.run and self.run.stop())
+        self.stop_button.on_click(lambda _: self.stop())
         rows = [widgets.HBox([*self.filters.values()]), widgets.HBox([self.search, self.found])]
         rows += [self.list, widgets.HBox([self.button, self.stop_button, self.status])]
         self.view = widgets.VBox([*rows, self.figure, self.page])
@@ -145,27 +80,45 @@ class AtlasBrowser:
         """Run the picked paper's recipe; a run that is still going is stopped first."""
         if self.paper is None or not self.paper.covers:
             return
-        if self.run is not None:
-            self.run.stop()
-        self.run = ExampleRun(self.paper, self.seed, self.steps)
-        self.stop_button.disabled = False
+        self.stop()
         if self._drawing is not None:
             self._drawing.cancel()
-        self._drawing = asyncio.get_event_loop().create_task(self._draw_until_done(self.run))
+        self.session, self.figure.value = None, ""
+        self.stop_button.disabled = False
+        self._drawing = asyncio.get_event_loop().create_task(self._run(self.paper))
 
-    async def _draw_until_done(self, run: ExampleRun) -> None:
-        drawn = -1
-        while True:
-            alive = run.alive
-            self.status.value = html.escape(run.progress())
-            if run.config and len(run.evals) != drawn:
-                drawn = len(run.evals)
-                evals = run.evals[:drawn]
-                self.figure.value = figures.to_html(example_figure(run.paper, evals, run.config))
-            if not alive:
-                self.stop_button.disabled = True
-                return
-            await asyncio.sleep(REFRESH_SECONDS)
+    def stop(self) -> None:
+        """Stop what is running after the step that it is in; returns at once."""
+        if self.session is not None:
+            self.session.stop()
+        elif self._drawing is not None and not self._drawing.done():
+            self._drawing.cancel()
+            self.status.value = "Stopped before the first step."
+        self.stop_button.disabled = True
+
+    async def _run(self, paper: Paper) -> None:
+        """Train, and draw until it is over."""
+        self.status.value = html.escape(f"{paper.name}: getting ready.")
+        try:
+            # Elsewhere, because a warm-up takes seconds and widgets must go on answering.
+            trainer = await asyncio.to_thread(example_trainer, paper, self.seed, self.steps)
+        except Exception as error:  # nobody sees what a task raises
+            self.status.value = html.escape(f"{paper.name}: {error}")
+            return
+        self.session = Session(trainer)
+        self.session.start()
+        drawn, over = 0, False
+        while not over:
+            over = self.session.done  # asked first, so that the last picture is of the end
+            shot = self.session.snapshot()
+            said = shot.error or f"{shot.state}, {len(shot.steps)} of {self.steps} steps."
+            self.status.value = html.escape(f"{paper.name}: {said}")
+            if len(shot.evaluations) > drawn:
+                drawn = len(shot.evaluations)
+                figure = example_figure(paper, shot.evaluations, trainer.config)
+                self.figure.value = figures.to_html(figure)
+            await asyncio.sleep(0 if over else REFRESH_SECONDS)
+        self.stop_button.disabled = True
 
 
 def paper_html(paper: Paper) -> str:

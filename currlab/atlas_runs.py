@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -51,7 +52,9 @@ def example_trainer(paper: Paper, seed: int = 0, steps: int = 20) -> ScratchTrai
     return ScratchTrainer(model, tokenizer, recipe, example_config(seed, steps))
 
 
-def example_figure(paper: Paper, evals: list[dict[str, Any]], config: TrainingConfig) -> Figure:
+def example_figure(
+    paper: Paper, evals: Sequence[Mapping[str, Any]], config: TrainingConfig
+) -> Figure:
     """The frontier of an example run, as far as it has come; cells to come are grey."""
     planned = [
         s for s in range(config.steps + 1) if s % config.eval_every == 0 or s == config.steps
@@ -61,7 +64,9 @@ def example_figure(paper: Paper, evals: list[dict[str, Any]], config: TrainingCo
     grid = table.pivot(index="level", columns="step", values="greedy")
     grid = grid.reindex(index=list(LEVELS), columns=planned).astype(float)
     title = f"{paper.name} on sorting, seed {config.seed}"
-    return plots.frontier({", ".join(c.name for c in paper.covers): grid}, title)
+    figure = plots.frontier({", ".join(c.name for c in paper.covers): grid}, title)
+    figure.set_figwidth(7.5)  # one panel alone is narrower than the words below it
+    return figure
 
 
 def study_rows(paper: Paper) -> pd.DataFrame:

@@ -6,9 +6,10 @@ import dataclasses
 import pytest
 
 from currlab.atlas import all_papers, find_paper, search_papers
-from currlab.atlas_browser import AtlasBrowser, ExampleRun, paper_html
+from currlab.atlas_browser import AtlasBrowser, paper_html
 from currlab.atlas_runs import LEVELS, example_config, example_figure, example_trainer, study_rows
 from currlab.errors import CurrlabError
+from currlab.lab.session import Session
 from currlab.study import STUDIES
 
 COVERED = [paper for paper in all_papers() if paper.recipe]
@@ -42,26 +43,15 @@ def test_what_nothing_covers_cannot_run(name, told):
 
 
 def test_equal_seeds_give_equal_runs_and_the_figure_waits_for_what_is_to_come():
-    paper = find_paper("SEC")
-    first, again = (ExampleRun(paper, seed=1, steps=4).result() for _ in range(2))
+    sessions = [Session(example_trainer(find_paper("SEC"), seed=1, steps=4)) for _ in range(2)]
+    first, again = (session.run() and session.snapshot().evaluations for session in sessions)
     assert first == again
     assert {row["step"] for row in first} == set(range(5))
     at_start = [row for row in first if row["step"] == 0]
-    figure = example_figure(paper, at_start, example_config(1, 4))
+    figure = example_figure(find_paper("SEC"), at_start, example_config(1, 4))
     (cells,) = [mesh for mesh in figure.axes[0].collections if mesh.get_gid() == "cells"]
     assert cells.get_array().count() == len(LEVELS)
     assert cells.get_array().size == 5 * len(LEVELS)
-
-
-def test_an_error_in_the_thread_is_told_and_raised_again(monkeypatch):
-    def broken(*_):
-        raise RuntimeError("out of order")
-
-    monkeypatch.setattr("currlab.atlas_browser.example_trainer", broken)
-    run = ExampleRun(find_paper("SEC"), 0, 2)
-    with pytest.raises(RuntimeError, match="out of order"):
-        run.result()
-    assert "failed with RuntimeError" in run.progress()
 
 
 def test_study_rows_are_the_studies_that_had_the_paper_s_strategy():
@@ -97,7 +87,7 @@ def test_filters_and_words_narrow_the_list():
     assert browser.paper is None
     assert browser.button.disabled
     browser.start()  # nothing is picked: nothing happens
-    assert browser.run is None
+    assert browser.session is None
 
 
 def test_the_picked_paper_stays_picked_and_only_covered_papers_can_run():
@@ -113,38 +103,78 @@ def test_the_picked_paper_stays_picked_and_only_covered_papers_can_run():
     assert browser.button.tooltip
 
 
+def in_a_loop(use):
+    """Run `use(browser)` where callbacks find an event loop, as in a kernel."""
+
+    async def with_browser():
+        await use(AtlasBrowser(steps=200))
+
+    asyncio.run(asyncio.wait_for(with_browser(), 120))
+
+
+async def until(holds):
+    while not holds():
+        await asyncio.sleep(0.05)
+
+
 def test_a_run_draws_itself_while_it_goes_on_and_a_new_one_stops_the_old():
-    async def use():
-        browser = AtlasBrowser(steps=200)
+    async def use(browser):
         browser.list.value = find_paper("SEC")
         browser.start()
-        first = browser.run
-        while not browser.figure.value:
-            await asyncio.sleep(0.05)
-        assert first.alive
+        await until(lambda: browser.figure.value)
+        first = browser.session
+        assert not first.done
         browser.list.value = find_paper("DUMP")
         browser.steps = 2
         browser.start()
-        while not browser._drawing.done():
-            await asyncio.sleep(0.05)
-        first.result()
-        assert first.stopped
-        assert "stopped after step" in first.progress()
-        assert browser.status.value == "DUMP: finished, 2 steps."
+        await until(browser._drawing.done)
+        assert browser.status.value == "DUMP: finished, 2 of 2 steps."
+        assert "DUMP" in browser.figure.value
         assert 'alt="' in browser.figure.value
         assert browser.stop_button.disabled
+        first.wait()
+        assert first.state == "stopped"
 
-    asyncio.run(asyncio.wait_for(use(), 120))
+    in_a_loop(use)
 
 
 def test_stop_ends_the_run_and_says_so():
-    async def use():
-        browser = AtlasBrowser(steps=500)
+    async def use(browser):
+        browser.list.value = find_paper("PCL")
+        browser.start()
+        await until(lambda: browser.session)
+        browser.stop_button.click()
+        await until(browser._drawing.done)
+        assert browser.status.value.startswith("PCL: stopped, ")
+
+    in_a_loop(use)
+
+
+def test_stop_while_a_run_gets_ready_leaves_nothing_running():
+    async def use(browser):
         browser.list.value = find_paper("PCL")
         browser.start()
         browser.stop_button.click()
-        while not browser._drawing.done():
-            await asyncio.sleep(0.05)
-        assert "stopped after step" in browser.status.value
+        await until(browser._drawing.done)
+        assert browser.session is None
+        assert "Stopped" in browser.status.value
 
-    asyncio.run(asyncio.wait_for(use(), 120))
+    in_a_loop(use)
+
+
+@pytest.mark.parametrize("broken", ["example_trainer", "Session"])
+def test_what_goes_wrong_is_told(broken, monkeypatch):
+    def fails(*_):
+        raise RuntimeError("<b>out of order</b>")
+
+    async def use(browser):
+        browser.list.value = find_paper("SEC")
+        browser.start()
+        await until(browser._drawing.done)
+        assert "&lt;b&gt;out of order" in browser.status.value
+
+    if broken == "Session":
+        monkeypatch.setattr("currlab.training.scratch.ScratchTrainer.step", fails)
+    else:
+        monkeypatch.setattr("currlab.atlas_browser.example_trainer", fails)
+    in_a_loop(use)
