@@ -231,22 +231,64 @@ def replay(folder: str) -> None:
     sys.exit(bool(again.differences))
 
 
-@app.command(epilog=_examples("currlab study foundations --workers 2"))
-@click.argument("name")
+@app.command(
+    epilog=_examples(
+        "currlab study select --table   (what the shipped results say)",
+        "currlab study foundations --workers 2",
+        "currlab study mine.yaml",
+        "currlab study --select uniform --select sec --levels sorting=1-12 --token-budget 600000",
+    )
+)
+@click.argument("name", required=False, metavar="[NAME or FILE.yaml]")
+@click.option("--select", multiple=True, metavar="STRATEGY", help="Compare it; may be repeated.")
+@click.option("--levels", multiple=True, metavar="TASK=1-9", help="Train on; may be repeated.")
+@click.option("--model", "models", multiple=True, help="Start from; may be repeated.")
+@click.option("--seeds", default="0-7", show_default=True, help="Seeds of --select's study.")
+@click.option("--token-budget", default=600_000, show_default=True, help="Of --select's runs.")
+@click.option("--baseline", default="uniform", show_default=True, help="Compare with this recipe.")
 @click.option("--workers", default=1, show_default=True, help="Runs at a time.")
 @click.option("--root", default="runs/studies", show_default=True, help="Folder of the runs.")
+@click.option("--table", is_flag=True, help="Only print the table of saved results.")
 @click.option("--ship", is_flag=True, help="Also replace the results inside the package.")
-def study(name: str, workers: int, root: str, ship: bool) -> None:
+def study(
+    name: str | None,
+    select: tuple[str, ...],
+    levels: tuple[str, ...],
+    models: tuple[str, ...],
+    seeds: str,
+    token_budget: int,
+    baseline: str,
+    workers: int,
+    root: str,
+    table: bool,
+    ship: bool,
+) -> None:
     """Compare recipes over seeds at an equal token budget; resumes."""
     from currlab import study as studies
+    from currlab import study_files, study_table
 
-    chosen = studies.find_study(name)
-    results = studies.run_study(chosen, Path(root), workers, click.echo)
-    click.echo(results.summary().to_string())
-    paths = [Path(root) / f"{name}.json"] + ([studies.shipped_path(name)] if ship else [])
-    for path in paths:
-        studies.save_results(results, path)
-        click.echo(path)
+    if (name is None) != bool(select or levels or models):
+        raise CurrlabError("Name a study or a YAML file, or choose --select, --levels and --model.")
+    if name is None:
+        chosen = study_files.from_options(select, levels, models, seeds, token_budget)
+    elif name.endswith((".yaml", ".yml")):
+        chosen = study_files.read_studies(name)
+    else:
+        chosen = (studies.find_study(name),)
+    for one in chosen:
+        study_table.check(one, baseline, ship)
+    for one in chosen:
+        saved = Path(root) / f"{one.name}.json"
+        if table:
+            path = studies.shipped_path(one.name) if one.name in studies.STUDIES else saved
+            results = studies.read_results(path)
+        else:
+            results = studies.run_study(one, Path(root), workers, click.echo)
+            for path in [saved] + ([studies.shipped_path(one.name)] if ship else []):
+                studies.save_results(results, path)
+                click.echo(path)
+            study_table.write_tables(results, saved, baseline)
+        click.echo(study_table.table_text(study_table.compare(results, baseline)))
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """Recipes x seeds at an equal token budget, each run in its own folder; small results to ship.
 
-The statistics and verdicts of larger comparisons build on this: a study is a grid of runs that
-share everything but the recipe and the seed, so that runs of equal seeds are pairs.
+A study is a grid of runs that share everything but the recipe and the seed, so that runs of equal
+seeds are pairs. `currlab.study_table` compares them; `currlab.study_files` reads studies of your own.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import ast
 import datetime
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from scipy import stats
 
 import currlab
 from currlab.curricula import make_recipe
@@ -28,14 +27,13 @@ from currlab.evaluation import evaluate
 from currlab.files import read_json, write_json_atomic
 from currlab.models import load_model
 from currlab.runs import Run, package_versions
+from currlab.study_results import BASE, Results
 from currlab.training.config import TrainingConfig
 from currlab.training.policy import LanguagePolicy
 
 PACKAGE = Path(currlab.__file__).parent
 # What a run's numbers depend on; a change elsewhere cannot make results stale.
 CODE = ("tasks", "models", "curricula", "training", "evaluation.py")
-# The name under which the base model stands among the recipes of a study's evaluations.
-BASE = "base"
 STEP_COLUMNS = ("step", "tokens_generated", "reward", "zero_variance", "entropy", "length")
 
 
@@ -100,12 +98,14 @@ STUDIES = {
             eval_problems=64,
             checkpoint_every=100,
         ),
-        contestants=tuple(
-            Contestant(name, name)
-            for name in ("uniform", "easy_to_hard", "sec", "dump", "bots", "pcl")
-        )
-        # BOTS takes the best level only; this one also asks for its neighbours.
-        + (Contestant("bots-soft", "bots", {"bots": {"temperature": 0.1}}),),
+        contestants=(
+            *(
+                Contestant(name, name)
+                for name in ("uniform", "easy_to_hard", "sec", "dump", "bots", "pcl")
+            ),
+            # BOTS takes the best level only; this one also asks for its neighbours.
+            Contestant("bots-soft", "bots", {"bots": {"temperature": 0.1}}),
+        ),
         seeds=tuple(range(8)),
     ),
 }
@@ -146,88 +146,41 @@ def run_study(
 ) -> Results:
     """Run what is not finished yet, `workers` runs at a time, and gather the results."""
     grid = study.runs()
-    started = datetime.datetime.now()
+    left = {f"{c.label}-{seed}" for c, seed in grid if not _finished(study, root, c, seed)}
+    started, to_run = datetime.datetime.now(), len(left)
+    # Finished runs are opened, too: their settings must be this study's.
     jobs = (delayed(run_one)(study, c, seed, root) for c, seed in grid)
-    for done, label in enumerate(
-        Parallel(n_jobs=workers, return_as="generator_unordered")(jobs), start=1
-    ):
+    for label in Parallel(n_jobs=workers, return_as="generator_unordered")(jobs):
+        if label not in left:
+            continue
+        left.remove(label)
         spent = datetime.datetime.now() - started
-        left = str(spent / done * (len(grid) - done)).split(".")[0]
-        said(f"{done}/{len(grid)} runs finished ({label}), about {left} left")
+        remaining = str(spent / (to_run - len(left)) * len(left)).split(".")[0]
+        said(
+            f"{progress_table(study, root).to_string()}\n"
+            f"{len(grid) - len(left)}/{len(grid)} runs finished ({label}), about {remaining} left"
+        )
     return gather(study, root)
 
 
+def progress_table(study: Study, root: Path) -> pd.DataFrame:
+    """How many runs of every recipe are finished, begun and not begun, from their folders."""
+    table = pd.DataFrame(
+        0, index=[c.label for c in study.contestants], columns=["finished", "begun", "left"]
+    )
+    for contestant, seed in study.runs():
+        begun = (study.folder(root, contestant, seed) / "config.json").exists()
+        finished = _finished(study, root, contestant, seed)
+        state = "finished" if finished else "begun" if begun else "left"
+        table.loc[contestant.label, state] += 1
+    return table
+
+
+def _finished(study: Study, root: Path, contestant: Contestant, seed: int) -> bool:
+    return Run(study.folder(root, contestant, seed)).finished
+
+
 # ---------------------------------------------------------------- results
-
-
-@dataclass(frozen=True)
-class Results:
-    """A study's numbers: `evals` has a row per evaluation and level, `steps` one per step."""
-
-    evals: pd.DataFrame
-    steps: pd.DataFrame
-    meta: dict[str, Any]
-
-    def curve(self) -> pd.DataFrame:
-        """Mean greedy accuracy over levels: recipe, seed, step, tokens, greedy."""
-        keys = ["recipe", "seed", "step", "tokens"]
-        return self.evals.groupby(keys, as_index=False, sort=False)["greedy"].mean()
-
-    def tokens_to_reach(self, recipe: str, against: str = "uniform") -> pd.DataFrame:
-        """For each seed: generated tokens until `recipe` reaches the final mean of `against`.
-
-        `ratio` divides by the tokens that `against` itself spent; NaN where it never gets there.
-        Between two evaluations the curve is taken as straight.
-        """
-        curve, rows = self.curve(), []
-        mine, other = curve[curve.recipe == recipe], curve[curve.recipe == against]
-        for seed in sorted(set(mine.seed) & set(other.seed)):
-            end = other[other.seed == seed].iloc[-1]
-            path = mine[mine.seed == seed]
-            tokens = first_crossing(path.tokens.to_numpy(), path.greedy.to_numpy(), end.greedy)
-            rows.append({"seed": seed, "tokens": tokens, "ratio": tokens / end.tokens})
-        return pd.DataFrame(rows, columns=["seed", "tokens", "ratio"])
-
-    def summary(self) -> pd.DataFrame:
-        """Greedy accuracy by level before and after, as text: mean over seeds and 95 % interval.
-
-        The interval is Student's t over seeds; before GRPO there is one model and no interval.
-        """
-        warm = self.evals[(self.evals.step == 0) & (self.evals.recipe != BASE)]
-        stages = {"before the warm-up": self.evals[self.evals.recipe == BASE]}
-        stages["after the warm-up"] = warm.drop_duplicates("level")
-        final = self.final()
-        stages |= {
-            name: final[final.recipe == name] for name in final.recipe.unique() if name != BASE
-        }
-        by_level = {name: rows.groupby("level")["greedy"] for name, rows in stages.items()}
-        return pd.DataFrame(
-            {name: levels.apply(_mean_and_interval) for name, levels in by_level.items()}
-        )
-
-    def final(self) -> pd.DataFrame:
-        """The last evaluation of every run, a row per level."""
-        last = self.evals.groupby(["recipe", "seed"])["step"].transform("max")
-        return self.evals[self.evals.step == last]
-
-
-def _mean_and_interval(values: pd.Series) -> str:
-    """``86 [80, 91]``: per cent, with the interval where there are at least two values."""
-    if len(values) < 2:
-        return f"{values.mean():.0%}"
-    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
-    low, high = max(0.0, values.mean() - half), min(1.0, values.mean() + half)
-    return f"{values.mean():.0%} [{100 * low:.0f}, {100 * high:.0f}]"
-
-
-def first_crossing(x: Sequence[float], y: Sequence[float], height: float) -> float:
-    """The first x at which the straight-line path through (x, y) reaches `height`, or NaN."""
-    for i in range(len(y)):
-        if y[i] >= height:
-            if i == 0:
-                return float(x[0])
-            return float(np.interp(height, (y[i - 1], y[i]), (x[i - 1], x[i])))
-    return float("nan")
 
 
 def gather(study: Study, root: Path) -> Results:
@@ -313,5 +266,10 @@ def shipped_path(name: str) -> Path:
 def load_results(name: str) -> Results:
     """The results that come with the package; `currlab study NAME` makes them again."""
     find_study(name)
-    data = read_json(shipped_path(name))
+    return read_results(shipped_path(name))
+
+
+def read_results(path: Path) -> Results:
+    """Results that `save_results` wrote."""
+    data = read_json(path)
     return Results(pd.DataFrame(data["evals"]), pd.DataFrame(data["steps"]), data["meta"])

@@ -11,7 +11,8 @@ import pytest
 from currlab import study as studies
 from currlab.errors import CurrlabError
 from currlab.runs import Run
-from currlab.study import Contestant, Results, Study, first_crossing
+from currlab.study import Contestant, Study
+from currlab.study_results import BASE, Results, first_crossing
 from currlab.training.config import TrainingConfig
 
 SMALL = Study(
@@ -80,7 +81,7 @@ def test_first_crossing(y, height, x):
 
 def test_final_rows_are_the_last_of_each_run(results):
     final = results.final()
-    assert set(final[final.recipe != studies.BASE].step) == {3}
+    assert set(final[final.recipe != BASE].step) == {3}
     assert len(final) == 3 * 2 + 2
 
 
@@ -153,9 +154,14 @@ def test_a_study_runs_resumes_and_says_how_long(tmp_path, workers, capsys):
     tiny = replace(SMALL, config=replace(SMALL.config, eval_every=0, max_new_tokens=8))
     results = studies.run_study(tiny, tmp_path, workers)
     said = capsys.readouterr().out.splitlines()
-    assert len(said) == 3
+    assert len([line for line in said if "runs finished" in line]) == 3
     assert said[-1].startswith("3/3 runs finished")
+    assert [line.split() for line in said[-3:-1]] == [
+        ["uniform", "2", "0", "0"],
+        ["sec", "1", "0", "0"],
+    ]
     again = studies.run_study(tiny, tmp_path, workers)
+    assert capsys.readouterr().out == ""
     pd.testing.assert_frame_equal(results.evals, again.evals)
     pd.testing.assert_frame_equal(results.steps, again.steps)
 
