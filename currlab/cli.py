@@ -280,7 +280,8 @@ def study(
     for one in chosen:
         saved = Path(root) / f"{one.name}.json"
         if table:
-            path = studies.shipped_path(one.name) if one.name in studies.STUDIES else saved
+            shipped = studies.STUDIES.get(one.name) == one
+            path = studies.shipped_path(one.name) if shipped else saved
             results = studies.read_results(path)
         else:
             results = studies.run_study(one, Path(root), workers, click.echo)

@@ -102,6 +102,8 @@ def from_options(
         data["models"] = list(models)
     if levels:
         data["levels"] = dict(parse_levels(text) for text in levels)
+        if len(data["levels"]) < len(levels):
+            raise CurrlabError("Give every task's --levels once, as in sorting=1-3,7.")
     return make_studies(data)
 
 
@@ -177,8 +179,9 @@ def _typed(key: str, value: Any) -> Any:
 
 def _model(given: Any) -> str:
     """The name of a model that ships with the package, or a folder that exists."""
-    if given in SHIPPED or given in SHAPES or Path(str(given)).is_dir():
-        return str(given)
+    name = str(given)
+    if name in SHIPPED or name in SHAPES or Path(name).is_dir():
+        return name
     known = ", ".join([*SHIPPED, *SHAPES])
     raise CurrlabError(f"Unknown model '{given}'; use {known} or the folder of a model.")
 

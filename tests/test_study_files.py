@@ -70,6 +70,7 @@ def test_several_models_are_several_studies():
         ("seeds", "0,0", "different numbers"),
         ("seeds", [], "at least one"),
         ("seeds", [True], "whole numbers"),
+        ("models", [{"tiny": 1}], "Unknown model"),
         ("models", ["giant"], "Unknown model 'giant'"),
         ("token_budget", "much", "'token_budget' must be of type int"),
         ("token_budget", 0, "at least 1"),
