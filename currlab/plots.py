@@ -78,11 +78,12 @@ def short_label(x: Any) -> str:
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:
-    """The legend of `axes` below the panels, where it hides no data."""
+    """The legend of `axes` below the panels, where it hides no data; as many columns as fit."""
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False
-    )
+    # A letter takes about a twelfth of an inch, the line before the label as much as five.
+    fitting = int(figure.get_figwidth() * 12 / (max(map(len, labels), default=0) + 6))
+    columns = max(1, min(4, len(labels), fitting))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
 
 
 # ---------------------------------------------------------------- figures
@@ -237,5 +238,6 @@ def frontier(
         # A dark edge keeps the line visible on the light cells.
         axes.plot(line.index, line, color="black", linewidth=5, solid_capstyle="round")
         axes.plot(line.index, line, color="white", linewidth=2, marker="o", ms=5, label=label)
-    figure.supxlabel(f"line: {label} (none below the first point); grey: not measured", fontsize=9)
+    note = f"line: {label} (none below the first point); grey: not measured"
+    figure.supxlabel(textwrap.fill(note, int(figure.get_figwidth() * 12)), fontsize=9)
     return figure

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from currlab import figures, plots
@@ -112,3 +113,23 @@ def test_no_figure_is_registered_with_pyplot():
     assert isinstance(plots.bars({"a": {1: 1.0}}, "x", "y", "t"), Figure)
     if "matplotlib.pyplot" in sys.modules:
         assert sys.modules["matplotlib.pyplot"].get_fignums() == []
+
+
+def right_edge(figure, texts):
+    """The rightmost pixel of some texts, as a share of the figure's width."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    return max(text.get_window_extent(renderer).x1 for text in texts) / figure.bbox.width
+
+
+@pytest.mark.parametrize("length", [3, 14, 30, 60])
+def test_long_labels_stay_inside_the_figure(length):
+    series = {f"{i}" * length: ([0, 1], [0, 1]) for i in range(5)}
+    figure = plots.lines(series, "x", "y", "t")
+    assert right_edge(figure, figure.legends[0].get_texts()) <= 1
+
+
+def test_the_note_below_a_single_frontier_stays_inside_the_figure():
+    grid = pd.DataFrame({0: [1.0, 0.2], 10: [1.0, 0.6]}, index=[1, 2])
+    figure = plots.frontier({"sec": grid}, "t")
+    assert right_edge(figure, [figure._supxlabel]) <= 1
