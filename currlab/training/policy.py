@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -12,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from currlab.curricula.data import Group, Rollout, View
 from currlab.errors import CurrlabError
 from currlab.models.tokenizer import chat_prompt
-from currlab.training.rollouts import sample_completions
+from currlab.training.rollouts import ROWS_AT_A_TIME, sample_completions
 
 
 class LanguagePolicy:
@@ -32,6 +33,8 @@ class LanguagePolicy:
         self, views: Sequence[View], seeds: Sequence[int], temperature: float
     ) -> list[Rollout]:
         """One unscored rollout a view; row i depends on (view i, seed i) only. Greedy at 0."""
+        if not views:
+            return []
         questions = {view.prompt: prompt_ids(view.prompt, self.tokenizer) for view in set(views)}
         prefixes = {view.prefix: text_ids(view.prefix, self.tokenizer) for view in set(views)}
         prompts = [(*questions[view.prompt], *prefixes[view.prefix]) for view in views]
@@ -64,6 +67,39 @@ class LanguagePolicy:
             )
             for view, row, completion in zip(views, ids, completions, strict=True)
         ]
+
+    def hidden(self, prompts: Sequence[str]) -> np.ndarray:
+        """Hidden states of each prompt's last token, [prompts, layers + 1, hidden size].
+
+        Entry 0 is the embedding, the last one what the next-token prediction is made from. Read in
+        evaluation mode; nothing is sampled.
+        """
+        ids = [prompt_ids(prompt, self.tokenizer) for prompt in prompts]
+        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+        states: dict[int, np.ndarray] = {}
+        was_training = self.model.training
+        self.model.eval()
+        try:
+            for start in range(0, len(order), ROWS_AT_A_TIME):
+                rows = order[start : start + ROWS_AT_A_TIME]
+                read = self._last_states([ids[i] for i in rows])
+                states.update(zip(rows, read, strict=True))
+        finally:
+            self.model.train(was_training)
+        self.tokens_forwarded += sum(map(len, ids))
+        return np.array([states[i] for i in range(len(ids))])
+
+    @torch.inference_mode()
+    def _last_states(self, ids: Sequence[tuple[int, ...]]) -> np.ndarray:
+        width, device = max(map(len, ids)), self.model.device
+        # A causal model does not look at what stands after a token, so the padding needs no mask.
+        padded = torch.tensor([[*row, *[0] * (width - len(row))] for row in ids], device=device)
+        layers = self.model(
+            input_ids=padded, use_cache=False, logits_to_keep=1, output_hidden_states=True
+        ).hidden_states
+        last = torch.tensor([len(row) - 1 for row in ids], device=device)
+        rows = torch.arange(len(ids), device=device)
+        return torch.stack([layer[rows, last] for layer in layers], 1).float().cpu().numpy()
 
 
 def text_ids(text: str, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:

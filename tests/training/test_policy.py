@@ -50,6 +50,21 @@ def test_rollouts_carry_text_ids_and_what_they_cost():
     assert learner.tokens_generated > sampled
 
 
+def test_hidden_states_are_those_the_next_token_is_predicted_from():
+    learner, prompts = policy(), ["sort 31", "sort 8675309", "sort 31"]
+    MODEL.train()
+    states = learner.hidden(prompts)
+    assert MODEL.training
+    MODEL.eval()
+    assert states.shape == (3, MODEL.config.num_hidden_layers + 1, MODEL.config.hidden_size)
+    for prompt, state in zip(prompts, states, strict=True):
+        logits = MODEL(torch.tensor([prompt_ids(prompt, TOKENIZER)])).logits[0, -1]
+        predicted = MODEL.lm_head(torch.tensor(state[-1]))
+        assert torch.allclose(predicted, logits, atol=1e-4)
+    assert learner.tokens_forwarded == sum(len(prompt_ids(p, TOKENIZER)) for p in prompts)
+    assert learner.tokens_generated == 0
+
+
 def test_a_row_depends_on_its_view_and_seed_only():
     views = [View(f"sort {digits}") for digits in ("31", "7529", "8675309", "31")]
     together = policy().generate(views, [5, 6, 7, 8], 1.0)
