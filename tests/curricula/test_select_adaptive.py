@@ -1,5 +1,6 @@
 """PCL, the difficulty split and the pool that retires and brings back."""
 
+import json
 from collections import Counter
 
 import numpy as np
@@ -80,6 +81,94 @@ def test_pcl_starts_at_one_half_everywhere():
     recipe = bound("pcl")
     problems = [CATALOG.problem(arm, 0) for arm in CATALOG.arms]
     assert recipe.select.values_of(problems).tolist() == [expit(0.0)] * 8
+
+
+class Reader:
+    """A learner with hidden states: the first number is the level's, the second the seed's."""
+
+    def __init__(self, catalog):
+        known = {catalog.problem(a, s).prompt: (a, s) for a in catalog.arms for s in range(64)}
+        self.known, self.read = known, []
+
+    def hidden(self, prompts):
+        self.read += prompts
+        places = [
+            (float(a.rpartition("/")[2]) - 4.5, s % 2 - 0.5)
+            for a, s in map(self.known.get, prompts)
+        ]
+        return np.stack([np.zeros((len(prompts), 3)), np.array([[*p, 1.0] for p in places])], 1)
+
+
+def pcl_on_states(**settings):
+    catalog = Catalog.of({"sorting": range(1, 9)}, pool=64)
+    recipe = bound("pcl", catalog, reads="hidden", **settings)
+    reader = Reader(catalog)
+    return recipe, reader
+
+
+def practise(recipe, reader, rate, steps, start=0):
+    picked = []
+    for step in range(start, start + steps):
+        rng = np.random.default_rng(step)
+        recipe.select.probe(reader, Clock(step))
+        picks = recipe.select.choose(8, Clock(step))
+        catalog = recipe.select.catalog
+        recipe.observe(
+            [group(catalog, p, (rng.random(8) < rate(p)).astype(float), step) for p in picks], {}
+        )
+        picked.append(picks)
+    return picked
+
+
+def test_pcl_s_head_on_hidden_states_learns_what_the_arm_cannot_say():
+    """Even seeds are never solved, odd ones mostly: only the hidden state tells them apart."""
+    recipe, reader = pcl_on_states(target=0.7)
+    late = practise(recipe, reader, lambda pick: 0.8 * (pick.seed % 2), 80)[60:]
+    odd = [pick.seed % 2 for picks in late for pick in picks]
+    assert np.mean(odd) > 0.9
+    # Each candidate is read once, before it is chosen; its outcome is learnt from the same state.
+    assert len(reader.read) == 80 * 8 * 4
+
+
+def test_pcl_s_head_agrees_with_gradient_steps():
+    recipe, reader = pcl_on_states(learning_rate=0.5)
+    w = np.zeros(4)
+    for step in range(25):
+        recipe.select.probe(reader, Clock(step))
+        picks = recipe.select.choose(3, Clock(step))
+        groups = [
+            group(recipe.select.catalog, p, [1.0] * (i + 1) + [0.0] * 3, step)
+            for i, p in enumerate(picks)
+        ]
+        recipe.observe(groups, {})
+        for g in groups:
+            h = reader.hidden([g.problem.prompt])[0, -1]
+            phi = np.array([1.0, *(h / np.sqrt((h**2).sum()))])
+            v = 1 / (1 + np.exp(-phi @ w))
+            w = w - 0.5 * 2 * (v - g.pass_rate) * v * (1 - v) * phi
+    assert recipe.select.memory["weights"] == pytest.approx(w.tolist())
+
+
+def test_pcl_s_head_goes_on_where_a_saved_one_stopped():
+    def rate(pick):
+        return 0.5
+
+    recipe, reader = pcl_on_states()
+    whole = practise(recipe, reader, rate, 12)
+    first, reader = pcl_on_states()
+    practise(first, reader, rate, 5)
+    second, reader = pcl_on_states()
+    second.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    assert second.snapshot() == first.snapshot()
+    assert practise(second, reader, rate, 7, start=5) == whole[5:]
+
+
+def test_pcl_s_head_says_what_it_needs():
+    recipe, _ = pcl_on_states()
+    with pytest.raises(CurrlabError, match="use reads='prompt'"):
+        recipe.select.probe(object(), Clock())
+    with pytest.raises(CurrlabError, match="must `probe` the learner"):
+        recipe.select.choose(2, Clock())
 
 
 # ---------------------------------------------------------------- difficulty split

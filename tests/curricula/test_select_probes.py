@@ -20,8 +20,11 @@ from currlab.training.collect import Collector, with_advantages
 
 POOL = Catalog.of({"sorting": range(2, 8)}, pool=10)
 RATES = dict(zip(POOL.arms, [0.95, 0.8, 0.6, 0.4, 0.2, 0.05], strict=True))
+# PCL's probe reads hidden states, if anything, and asks for no answers.
 PROBING = sorted(
-    n for n, c in STRATEGIES.items() if getattr(c, "probe", None) not in (None, Select.probe)
+    n
+    for n, c in STRATEGIES.items()
+    if n != "pcl" and getattr(c, "probe", None) not in (None, Select.probe)
 )
 
 

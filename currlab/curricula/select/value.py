@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import expit
 
-from currlab.curricula.data import Catalog, Clock, Group, Pick
+from currlab.curricula.data import Catalog, Clock, Group, Pick, Policy
 from currlab.curricula.registry import knob, register
 from currlab.curricula.select.items import FRESH_SEEDS, ItemSelect
-from currlab.tasks import Problem
+from currlab.errors import CurrlabError
+from currlab.tasks import Key, Problem
 
 # Problems of each arm whose prompt lengths set the scale of the length feature.
 SAMPLES_FOR_SCALE = 4
@@ -30,9 +31,11 @@ class PCL(ItemSelect):
     5. Regression on the same rollouts: minimise ``sum_i (V(x_i) - pass rate_i)^2``. V lags one step.
 
     What differs here: the paper's V is a language model; this one is logistic,
-    ``V(x) = sigmoid(w . phi(x))``, with phi = (1, one-hot of the arm, standardised prompt length), and
-    step 5 is one pass of gradient steps, problem by problem. It costs no tokens. The paper also has
-    its own policy update (no division by the deviation): that is the update dial's `scale`.
+    ``V(x) = sigmoid(w . phi(x))``, and step 5 is one pass of gradient steps, problem by problem.
+    `reads` says what phi is. "prompt": (1, one-hot of the arm, standardised prompt length), which
+    costs no tokens. "hidden": (1, h / |h|) with h the policy's own hidden state of the prompt's last
+    token, detached, which costs a forward pass of every candidate. The paper also has its own policy
+    update (no division by the deviation): that is the update dial's `scale`.
     """
 
     name: ClassVar[str] = "pcl"
@@ -45,9 +48,18 @@ class PCL(ItemSelect):
         target: float = knob(0.5, "tau: predicted success to aim at", 0.0, 1.0, paper=0.5)
         candidates: int = knob(4, "k: candidates for each prompt that is kept", 1, 64, paper=4)
         learning_rate: float = knob(1.0, "step size of the value model's regression", 0.001, 2.0)
+        reads: str = knob(
+            "prompt", "what the value model reads: features or states", choices=["prompt", "hidden"]
+        )
+
+    def __init__(self, parameters: Any = None, seed: int = 0) -> None:
+        super().__init__(parameters, seed)
+        # The learner, and phi of the problems that wait for their outcomes: both are new each step.
+        self._policy: Policy | None = None
+        self._waiting: dict[Key, np.ndarray] = {}
 
     def fresh_memory(self) -> dict[str, Any]:
-        return {"weights": None}
+        return {"weights": None, "value": {}}
 
     def bind(self, catalog: Catalog) -> None:
         super().bind(catalog)
@@ -58,11 +70,41 @@ class PCL(ItemSelect):
         ]
         # Equal lengths would divide by zero.
         self._mean_length, self._length_scale = np.mean(lengths), np.std(lengths) or 1.0
-        if self.memory["weights"] is None:
-            self.memory["weights"] = [0.0] * (len(catalog.arms) + 2)
+
+    def probe(self, policy: Policy, clock: Clock) -> None:
+        if self.parameters.reads == "hidden" and not hasattr(policy, "hidden"):
+            raise CurrlabError(
+                "PCL with reads='hidden' needs a learner that has hidden states, and this one has "
+                "none; use reads='prompt'."
+            )
+        self._policy = policy
 
     def features(self, problems: Sequence[Problem]) -> np.ndarray:
-        """phi [problems, arms + 2]: bias, one-hot of the arm, standardised prompt length."""
+        """phi(x) of every problem, [problems, features]."""
+        if self.parameters.reads == "prompt" or not problems:
+            return self._of_prompts(problems)
+        unread = [problem for problem in problems if problem.key not in self._waiting]
+        rows = self._of_states(unread) if unread else []
+        phi = self._waiting | dict(zip([p.key for p in unread], rows, strict=True))
+        return np.array([phi[problem.key] for problem in problems])
+
+    def _of_states(self, problems: Sequence[Problem]) -> np.ndarray:
+        """[problems, 1 + hidden size]: bias, the last layer's state scaled to length 1."""
+        if self._policy is None:
+            raise CurrlabError(
+                "PCL with reads='hidden' must `probe` the learner before it chooses."
+            )
+        states = self._policy.hidden([problem.prompt for problem in problems])[:, -1]
+        unit = states / np.linalg.norm(states, axis=1, keepdims=True)
+        return np.column_stack([np.ones(len(unit)), unit])
+
+    def _weights(self, phi: np.ndarray) -> np.ndarray:
+        """The weights, all 0 at first: one for each column of phi."""
+        known = self.memory["weights"]
+        return np.zeros(phi.shape[1]) if known is None else np.array(known)
+
+    def _of_prompts(self, problems: Sequence[Problem]) -> np.ndarray:
+        """[problems, arms + 2]: bias, one-hot of the arm, standardised prompt length."""
         phi = np.zeros((len(problems), len(self.catalog.arms) + 2))
         phi[:, 0] = 1.0
         arms = [self._arm_index[problem.arm] for problem in problems]
@@ -73,14 +115,25 @@ class PCL(ItemSelect):
 
     def values_of(self, problems: Sequence[Problem]) -> np.ndarray:
         """V(x), the predicted success rate of each problem."""
-        return expit(self.features(problems) @ np.array(self.memory["weights"]))
+        phi = self.features(problems)
+        return expit(phi @ self._weights(phi))
 
     def choose(self, n: int, clock: Clock) -> list[Pick]:
         candidates = self._candidates(n * self.parameters.candidates)
         problems = [self.catalog.problem(pick.arm, pick.seed) for pick in candidates]
-        gaps = np.abs(self.values_of(problems) - self.parameters.target)
+        self._waiting = {}
+        phi = self.features(problems)
+        values = expit(phi @ self._weights(phi))
         # The candidates are in random order, so a stable sort breaks ties at random.
-        nearest = np.argsort(gaps, kind="stable")[:n]
+        nearest = np.argsort(np.abs(values - self.parameters.target), kind="stable")[:n]
+        if self.parameters.reads == "hidden":
+            self._waiting = {problems[i].key: phi[i] for i in nearest}
+            self.memory["value"] = {
+                arm: float(
+                    np.mean([v for v, p in zip(values, problems, strict=True) if p.arm == arm])
+                )
+                for arm in dict.fromkeys(p.arm for p in problems)
+            }
         return [candidates[i] for i in nearest]
 
     def _candidates(self, count: int) -> list[Pick]:
@@ -98,14 +151,19 @@ class PCL(ItemSelect):
 
     def observe(self, groups: Sequence[Group], metrics: Mapping[str, float]) -> None:
         known = [g for g in groups if not g.hinted and g.problem.arm in self._arm_index]
-        weights = np.array(self.memory["weights"])
-        for phi, group in zip(self.features([g.problem for g in known]), known, strict=True):
+        phis = self.features([group.problem for group in known])
+        weights = self._weights(phis)
+        for phi, group in zip(phis, known, strict=True):
             value = expit(phi @ weights)
             slope = 2 * (value - group.pass_rate) * value * (1 - value)
             weights = weights - self.parameters.learning_rate * slope * phi
-        self.memory["weights"] = weights.tolist()
+        if known:
+            self.memory["weights"] = weights.tolist()
 
     def snapshot(self) -> dict[str, Any]:
+        """V of each arm's first problem; read from states, the mean of the last candidates."""
+        if self.parameters.reads == "hidden":
+            return {"value": dict(self.memory["value"])}
         problems = [self.catalog.problem(arm, 0) for arm in self.catalog.arms]
         return {
             "value": dict(zip(self.catalog.arms, self.values_of(problems).tolist(), strict=True))
