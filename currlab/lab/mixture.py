@@ -47,7 +47,8 @@ def mixture(evaluation: Sequence[Mapping[str, Any]]) -> Mixture | None:
     The tasks' levels beyond those evaluated follow as hopeless if the last one evaluated is: they
     can be offered, but evaluations stay on the levels of the run.
     """
-    first = [row for row in evaluation if row["step"] == 0 and "pass_at_8" in row]
+    before = [row for row in evaluation if row["step"] == 0 and "pass_at_8" in row]
+    first = {row["arm"]: row for row in before}.values()
     if not first:
         return None
     rows = sorted(first, key=lambda row: (row["level"], row["task"]))

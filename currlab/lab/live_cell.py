@@ -1,0 +1,52 @@
+"""The live cell: the same call steers in JupyterLab and runs through where nobody can steer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython import get_ipython
+from IPython.display import display
+
+from currlab import figures
+from currlab.lab.panels import overview
+from currlab.lab.session import Session
+from currlab.training.scratch import ScratchTrainer
+
+# The session whose cockpit is shown, and the cockpit: its task must not be collected.
+_shown: list[Any] = []
+
+
+def live(trainer: ScratchTrainer) -> Session:
+    """Train with a cockpit; returns at once, and `result()` gives the results when it has ended.
+
+    A kernel trains one model at a time: a session that still runs is replaced, its run left as it
+    is. Where nobody can steer (papermill, nbconvert, a script), it trains to the end before it
+    returns and shows a static figure.
+    """
+    if _shown and not _shown[0].done:
+        _shown[0].abandon()
+    _shown.clear()
+    session = Session(trainer)
+    if not somebody_can_steer():
+        session.run()
+        figures.show(overview(session.snapshot()))
+        return session
+    from currlab.lab.cockpit import Cockpit
+
+    cockpit = Cockpit(session)
+    _shown.extend((session, cockpit))
+    display(cockpit.widget)
+    session.start()
+    cockpit.follow()
+    return session
+
+
+def somebody_can_steer() -> bool:
+    """True if the running cell came from a front end that a person sits at.
+
+    Such front ends let a cell ask for input; papermill, nbconvert and nbclient do not.
+    """
+    kernel = getattr(get_ipython(), "kernel", None)
+    if kernel is None:
+        return False
+    return bool(kernel.get_parent("shell").get("content", {}).get("allow_stdin", False))

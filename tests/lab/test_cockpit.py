@@ -1,0 +1,203 @@
+"""What the cockpit shows and asks for, without a browser."""
+
+import asyncio
+import threading
+
+import ipywidgets as widgets
+import pytest
+from test_session import trainer_for
+
+import currlab.lab.live_cell as live_module
+from currlab.curricula import describe, strategy_names
+from currlab.curricula.core import DIALS
+from currlab.curricula.registry import STRATEGIES
+from currlab.errors import CurrlabError
+from currlab.lab.cockpit import Cockpit
+from currlab.lab.dials import parameter_widget
+from currlab.lab.live_cell import live
+from currlab.lab.panels import PANELS, overview
+from currlab.lab.session import Session
+
+
+@pytest.fixture
+def finished():
+    session = Session(trainer_for(steps=6))
+    session.run()
+    return session
+
+
+def everything(cockpit):
+    """All text that the cockpit shows, as HTML."""
+    return " ".join(w.value for w in walk(cockpit.widget) if isinstance(w, widgets.HTML))
+
+
+def walk(widget):
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from walk(child)
+
+
+def follow_to_the_end(cockpit):
+    async def wait():
+        cockpit.follow()
+        await cockpit._task
+
+    asyncio.run(wait())
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_every_parameter_has_a_widget_that_starts_at_its_default_and_knows_its_bounds(name):
+    for parameter in describe(name)["parameters"]:
+        widget = parameter_widget(parameter, parameter["default"])
+        value = parameter["default"]
+        assert widget.value == (pytest.approx(value) if isinstance(value, float) else value)
+        if isinstance(widget, widgets.FloatSlider | widgets.IntSlider):
+            assert (widget.min, widget.max) == (parameter["low"], parameter["high"])
+
+
+def test_a_finished_session_shows_five_pictures_with_words_and_tables(finished):
+    cockpit = Cockpit(finished)
+    follow_to_the_end(cockpit)
+    shown = everything(cockpit)
+    assert shown.count("<img") == shown.count("alt=") == len(PANELS)
+    assert shown.count("<table") == len(PANELS)
+    assert "finished" in shown
+    assert "step 6 of 6" in shown
+    assert all(button.disabled for button in cockpit.buttons.values())
+
+
+def test_before_the_first_step_it_says_so():
+    cockpit = Cockpit(Session(trainer_for()))
+    assert "after the first step" in everything(cockpit)
+    assert "ready" in cockpit.status.value
+
+
+def test_every_dial_has_its_strategies(finished):
+    cockpit = Cockpit(finished)
+    for dial in DIALS:
+        offered = {name for _, name in cockpit.dials[dial].choice.options}
+        assert offered >= set(strategy_names(dial))
+
+
+def test_a_swap_a_slider_and_a_reset_reach_the_training():
+    session = Session(trainer_for(select="uniform"))
+    cockpit = Cockpit(session)
+    box = cockpit.dials["select"]
+    box.choice.value = "sec"
+    default = box.fields["temperature"].value
+    box.fields["temperature"].value = 2 * default
+    session.run()
+    (changed,) = session.snapshot().steering  # both were asked for before the same step
+    assert changed["strategy"] == "sec"
+    assert changed["parameters"]["temperature"] == pytest.approx(2 * default)
+    box.reset.click()
+    assert box.fields["temperature"].value == default
+
+
+def test_a_refused_change_is_said_in_the_view_and_changes_nothing(monkeypatch):
+    session = Session(trainer_for())
+
+    def refuse(dial, **parameters):
+        raise CurrlabError("<b>Not</b> today.")
+
+    monkeypatch.setattr(session, "set", refuse)
+    cockpit = Cockpit(session)
+    cockpit.dials["select"].fields["temperature"].value = 0.7
+    assert "&lt;b&gt;Not&lt;/b&gt; today." in cockpit.status.value
+    session.run()
+    assert session.snapshot().steering == ()
+
+
+def test_an_error_of_the_training_is_shown_as_text():
+    session = Session(trainer_for())
+
+    def explode():
+        raise RuntimeError("<img src=x onerror=alert(1)>")
+
+    session.trainer.collector.collect = lambda *_: explode()
+    with pytest.raises(RuntimeError):
+        session.run()
+    cockpit = Cockpit(session)
+    follow_to_the_end(cockpit)
+    assert "failed" in cockpit.status.value
+    assert "&lt;img src=x" in cockpit.status.value
+    assert "<img src=x" not in everything(cockpit)
+
+
+def test_a_view_that_fails_says_so(finished, monkeypatch):
+    cockpit = Cockpit(finished)
+
+    def explode(snapshot):
+        raise ValueError("no <ink> left")
+
+    monkeypatch.setattr(cockpit, "refresh", explode)
+    with pytest.raises(ValueError, match="ink"):
+        follow_to_the_end(cockpit)
+    assert "no &lt;ink&gt; left" in cockpit.status.value
+
+
+def test_the_buttons_pause_step_and_stop_a_running_session():
+    session = Session(trainer_for(steps=1000, eval_every=0, checkpoint_every=0))
+    cockpit = Cockpit(session)
+    session.start()
+    cockpit.buttons["pause"].click()
+    assert session.state == "paused"
+    cockpit.buttons["step"].click()
+    cockpit.buttons["stop"].click()
+    session.wait(60)
+    assert session.state == "stopped"
+    assert session.result()["steps"] < 1000
+
+
+def test_the_mixture_slider_appears_once_levels_are_measured_and_offers_arms(monkeypatch):
+    session = Session(trainer_for(steps=2, eval_every=1))
+    session.run()
+    cockpit = Cockpit(session)
+    offered = []
+    monkeypatch.setattr(session, "offer", offered.append)
+    cockpit.mixture.show(session.snapshot())
+    slider = cockpit.mixture.widget.children[0]
+    slider.value = max(cockpit.mixture.split.choices)
+    assert offered == [cockpit.mixture.split.arms(slider.value)]
+
+
+def test_without_evaluations_the_mixture_says_why_there_is_no_slider():
+    cockpit = Cockpit(Session(trainer_for(eval_every=0)))
+    assert "eval_every is 0" in cockpit.mixture.words.value
+
+
+def test_panels_and_the_overview_are_made_from_the_same_numbers(finished):
+    snapshot = finished.snapshot()
+    picks = PANELS[1].table(snapshot)
+    assert picks.sum().to_list() == pytest.approx([1.0] * picks.shape[1])
+    for panel in PANELS:
+        table = panel.table(snapshot)
+        words = panel.alt(table)
+        assert words.startswith(panel.title)
+        assert "Up to step 6" in words
+    assert len(overview(snapshot).axes) >= 4
+
+
+def test_panels_of_nothing_are_empty():
+    snapshot = Session(trainer_for()).snapshot()
+    assert all(panel.table(snapshot).empty for panel in PANELS)
+    assert overview(snapshot).axes
+
+
+def test_where_nobody_can_steer_live_trains_in_the_foreground(capsys):
+    threads = threading.active_count()
+    session = live(trainer_for(steps=2))
+    assert session.state == "finished"
+    assert threading.active_count() == threads
+
+
+def test_live_again_ends_the_session_that_still_runs(monkeypatch):
+    monkeypatch.setattr(live_module, "somebody_can_steer", lambda: True)
+    monkeypatch.setattr(Cockpit, "follow", lambda self: None)
+    first = live(trainer_for(steps=1000, eval_every=0))
+    second = live(trainer_for(steps=1))
+    second.wait(60)
+    assert first.done
+    with pytest.raises(CurrlabError, match="replaced"):
+        first.result()
+    assert second.result()["steps"] == 1
