@@ -21,6 +21,7 @@ from currlab.curricula.select import pools as _pools
 from currlab.curricula.select import propagation as _propagation
 from currlab.curricula.select import resorting as _resorting
 from currlab.curricula.select import schedules as _schedules
+from currlab.curricula.select import sft_orders as _sft_orders
 from currlab.curricula.select import stages as _stages
 from currlab.curricula.select import static as _static
 from currlab.curricula.select import target as _target
@@ -41,6 +42,7 @@ STRATEGY_MODULES = (
     _propagation,
     _resorting,
     _schedules,
+    _sft_orders,
     _stages,
     _static,
     _target,

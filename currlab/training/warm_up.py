@@ -24,7 +24,8 @@ from transformers import (
 )
 from trl import SFTConfig, SFTTrainer
 
-from currlab.curricula.data import Catalog
+from currlab.curricula.core import Select
+from currlab.curricula.data import Catalog, Clock
 from currlab.errors import CurrlabError
 from currlab.progress import progress
 
@@ -49,13 +50,16 @@ def warm_up(
     seed: int = 0,
     thought: bool = False,
     log_every: int = 10,
+    select: Select | None = None,
 ) -> list[dict[str, float]]:
     """Fine-tune `model` in place on fresh worked problems, drawn from the arms of `mixture`.
 
     `mixture` gives each arm ("task/level") its weight; with `thought` the written steps come
-    first. The loss is on the completion only, ``<eos>`` included; the learning rate falls
-    linearly to 0. The defaults suit a model that starts from random weights or meets a new task; a
-    base that knows the task needs less (`make_weights.WARM_UP`).
+    first. A `select` strategy decides instead which arms' problems make up each batch (the weights
+    then do not count); it is never told how the learner does, so it must be one that does not ask.
+    The loss is on the completion only, ``<eos>`` included; the learning rate falls linearly to 0.
+    The defaults suit a model that starts from random weights or meets a new task; a base that knows
+    the task needs less (`make_weights.WARM_UP`).
 
     Returns one record every `log_every` steps: the means since the last one of ``loss`` (nats per
     completion token) and ``token_accuracy`` (share of completion tokens whose likeliest value is
@@ -68,7 +72,10 @@ def warm_up(
     _check_numbers(steps=steps, batch=batch, log_every=log_every)
     if not 0 < learning_rate < 1:
         raise CurrlabError(f"'learning_rate' must lie in (0, 1); got {learning_rate}.")
-    messages = worked_messages(mixture, steps * batch, seed, thought)
+    if select is None:
+        messages = worked_messages(mixture, steps * batch, seed, thought)
+    else:
+        messages = ordered_messages(select, tuple(mixture), steps, batch, seed, thought)
     check_template(model, tokenizer, messages)
     with _side_effects_undone(model), tempfile.TemporaryDirectory() as folder:
         settings = SFTConfig(
@@ -79,6 +86,7 @@ def warm_up(
             adam_beta2=0.95,
             lr_scheduler_type="linear",
             seed=seed,
+            train_sampling_strategy="random" if select is None else "sequential",
             use_cpu=model.device.type == "cpu",
             bf16=False,
             gradient_checkpointing=False,
@@ -112,17 +120,34 @@ def worked_messages(
     if min(mixture.values()) < 0 or sum(mixture.values()) <= 0:
         raise CurrlabError("Weights of a mixture must be 0 or more, and at least one above 0.")
     rng = random.Random(f"warm-up/{seed}")
-    rows = []
-    for arm in rng.choices(catalog.arms, weights=list(mixture.values()), k=n):
-        problem = catalog.problem(arm, rng.randrange(2**31))
-        answer = catalog.worked(problem, thought)
-        rows.append(
-            {
-                "prompt": [{"role": "user", "content": problem.prompt}],
-                "completion": [{"role": "assistant", "content": answer}],
-            }
+    arms = rng.choices(catalog.arms, weights=list(mixture.values()), k=n)
+    return [_worked_row(catalog, arm, rng.randrange(2**31), thought) for arm in arms]
+
+
+def ordered_messages(
+    select: Select, arms: tuple[str, ...], steps: int, batch: int, seed: int, thought: bool
+) -> list[dict[str, list[dict[str, str]]]]:
+    """Rows as in `worked_messages`: what `select` chooses for each of `steps` batches, in order."""
+    catalog = Catalog(arms)
+    select.bind(catalog)
+    rng = random.Random(f"warm-up/{seed}")
+    return [
+        _worked_row(
+            catalog, pick.arm, rng.randrange(2**31) if pick.seed is None else pick.seed, thought
         )
-    return rows
+        for step in range(steps)
+        for pick in select.choose(batch, Clock(step, step / steps))
+    ]
+
+
+def _worked_row(
+    catalog: Catalog, arm: str, seed: int, thought: bool
+) -> dict[str, list[dict[str, str]]]:
+    problem = catalog.problem(arm, seed)
+    return {
+        "prompt": [{"role": "user", "content": problem.prompt}],
+        "completion": [{"role": "assistant", "content": catalog.worked(problem, thought)}],
+    }
 
 
 def check_template(

@@ -24,6 +24,7 @@ STARVES = {
     "human_inspired",  # a fixed order, gone through once
     "adcl",  # sorted blocks, gone through once
     "edco",  # only the problems of the highest entropy
+    "itool",  # a fixed order, gone through once
     "pudf",  # nothing above the learner's ability
 }
 RISING = {arm: 0.95 - 0.12 * i for i, arm in enumerate(CATALOG.arms)}

@@ -6,13 +6,20 @@ import random
 import numpy as np
 import pytest
 import torch
+from trl import SFTTrainer
 
+from currlab.curricula import make_strategy
 from currlab.curricula.data import View
 from currlab.errors import CurrlabError
 from currlab.models import build_tokenizer, new_model
 from currlab.tasks import Problem, extract_answer, get_task
 from currlab.training.policy import LanguagePolicy
-from currlab.training.warm_up import check_template, warm_up, worked_messages
+from currlab.training.warm_up import (
+    check_template,
+    ordered_messages,
+    warm_up,
+    worked_messages,
+)
 
 TOKENIZER = build_tokenizer()
 EASY = {"sorting/1": 1.0}
@@ -95,6 +102,26 @@ def test_rows_follow_the_weights_and_hold_training_problems():
     assert rows == worked_messages(
         {"sorting/1": 3.0, "brackets/2": 1.0, "dedupe/1": 0.0}, 400, 0, False
     )
+
+
+@pytest.mark.parametrize("name", ["itool", "easy_to_hard", "climb"])
+def test_a_strategy_decides_which_problems_come_when(name, monkeypatch):
+    """What the model is trained on, batch by batch, is what the strategy chose."""
+    arms, steps, batch = {"sorting/1": 1.0, "sorting/2": 1.0, "sorting/3": 1.0}, 6, 8
+    seen = []
+    compute = SFTTrainer.compute_loss
+
+    def spy(self, model, inputs, *args, **kwargs):
+        seen.append(inputs["input_ids"].tolist())
+        return compute(self, model, inputs, *args, **kwargs)
+
+    monkeypatch.setattr(SFTTrainer, "compute_loss", spy)
+    warm_up(new_model(), TOKENIZER, arms, steps=steps, batch=batch, select=make_strategy(name))
+    rows = ordered_messages(make_strategy(name), tuple(arms), steps, batch, 0, False)
+    wanted = [row["completion"][0]["content"] for row in rows]
+    read = [TOKENIZER.decode(row, skip_special_tokens=True) for ids in seen for row in ids]
+    assert len(read) == len(wanted) == steps * batch
+    assert all(answer in text for answer, text in zip(wanted, read, strict=True))
 
 
 def test_with_thought_the_steps_come_first():
