@@ -106,11 +106,16 @@ def describe(name: str) -> dict[str, Any]:
         "family": cls.family,
         "papers": list(cls.papers),
         "state": cls.state,
-        "parameters": [
-            {"name": f.name, "default": None if f.default is MISSING else f.default, **f.metadata}
-            for f in fields(cls.Parameters)
-        ],
+        "parameters": parameter_rows(cls.Parameters),
     }
+
+
+def parameter_rows(parameters: type) -> list[dict[str, Any]]:
+    """Name, default and what `knob` says of each field of a parameter class."""
+    return [
+        {"name": f.name, "default": None if f.default is MISSING else f.default, **f.metadata}
+        for f in fields(parameters)
+    ]
 
 
 DEFAULTS = {

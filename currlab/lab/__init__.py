@@ -1,11 +1,13 @@
-"""The live lab: a training that is steered while it runs.
+"""The live lab: a training that is steered while it runs, and strategies compared in an instant.
 
 >>> session = lab.live(trainer)  # in a notebook: a cockpit, at once
 >>> session.result()             # in a later cell
+>>> lab.playground("uniform", "sec")  # on the simulated student: moves with every slider
 """
 
 from currlab.lab.live_cell import live
 from currlab.lab.replay import open_run, replay
 from currlab.lab.session import Session
+from currlab.lab.side_by_side import playground
 
-__all__ = ["Session", "live", "open_run", "replay"]
+__all__ = ["Session", "live", "open_run", "playground", "replay"]

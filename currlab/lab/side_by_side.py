@@ -1,0 +1,239 @@
+"""The playground: strategies side by side on the simulated student, redrawn at every touch."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+import pandas as pd
+from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from currlab import figures, plots
+from currlab.curricula import Catalog, describe, make_recipe, strategy_names
+from currlab.curricula.registry import STRATEGIES, parameter_rows
+from currlab.errors import CurrlabError
+from currlab.lab.dials import WIDE, parameter_widget
+from currlab.lab.live_cell import somebody_can_steer
+from currlab.student import History, StudentParameters, simulate
+
+# Fewer problems a step than a training has, each of which teaches more in return: a play is quicker.
+STEPS, PROMPTS = 250, 8
+LESSON = StudentParameters.learning_rate * 32 / PROMPTS
+# What the student is like, as far as the playground lets one change it.
+STUDENT_SLIDERS = ("edge", "spread", "transfer", "forgetting")
+LEVELS = (4, 16)  # as many as sorting has
+
+
+@dataclass(frozen=True)
+class Play:
+    """Everything that decides a curve: equal plays give equal curves."""
+
+    strategy: str
+    settings: tuple[tuple[str, Any], ...] = ()
+    student: tuple[tuple[str, float], ...] = ()
+    levels: int = 12
+    seed: int = 0
+
+
+@lru_cache(maxsize=64)
+def played(play: Play) -> History:
+    """The history of a play; what was played lately is remembered, so one slider costs one play."""
+    recipe = make_recipe(
+        play.strategy, seed=play.seed, settings={play.strategy: dict(play.settings)}
+    )
+    catalog = Catalog.of({"sorting": range(1, play.levels + 1)})
+    student = StudentParameters(learning_rate=LESSON, **dict(play.student))
+    return simulate(recipe, student, catalog, STEPS, PROMPTS, seed=play.seed)
+
+
+def curves(histories: Mapping[str, History]) -> Figure:
+    """Ability over steps and at the end, and where each strategy's prompts went."""
+    count = len(histories)
+    shares = [_shares(history) for history in histories.values()]
+    brightest = max(part.max() for part in shares)  # one colour scale for all maps
+    figure = Figure(figsize=(9.6, 5.6))
+    grid = figure.add_gridspec(
+        2, 6, hspace=0.5, wspace=1.1, left=0.07, right=0.97, top=0.93, bottom=0.1
+    )
+    over_steps, at_end = figure.add_subplot(grid[0, :3]), figure.add_subplot(grid[0, 3:])
+    for i, (label, history) in enumerate(histories.items()):
+        look = {**plots.style(i), "marker": ""}
+        over_steps.plot(history.pass_rate.mean(1), label=label, **look)
+        levels = range(1, len(history.arms) + 1)
+        at_end.plot(levels, history.pass_rate[-1], **plots.style(i))
+        below = figure.add_subplot(grid[1, 6 // count * i : 6 // count * (i + 1)])
+        _prompt_map(below, shares[i], brightest)
+        below.set_title(f"prompts: {label}", fontsize=9)
+        if i == 0:
+            below.set_ylabel("level")
+        else:
+            below.tick_params(labelleft=False)
+    over_steps.set(xlabel="step", title="Mean pass rate of all levels")
+    over_steps.legend(fontsize=8, frameon=False)
+    at_end.set(xlabel="level", title="Pass rate of each level at the end")
+    for axes in (over_steps, at_end):
+        plots.percent_axis(axes)
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in figure.axes:
+        axes.locator_params(nbins=3)  # ticks are half of the time that drawing takes
+    return figure
+
+
+def _shares(history: History) -> np.ndarray:
+    """Shares of the levels among the prompts of every twentieth of the run, (levels, 20)."""
+    parts = np.array([part.sum(0) for part in np.array_split(history.prompts, 20)])
+    return (parts / parts.sum(1, keepdims=True)).T
+
+
+def _prompt_map(axes: Axes, shares: np.ndarray, brightest: float) -> None:
+    """Draw shares, light where large."""
+    extent = (0, STEPS, 0.5, len(shares) + 0.5)
+    look = {"cmap": "cividis", "vmin": 0, "vmax": brightest, "aspect": "auto"}
+    axes.imshow(shares, origin="lower", extent=extent, interpolation="nearest", **look)
+    axes.set_xlabel("step")
+
+
+def table(histories: Mapping[str, History]) -> pd.DataFrame:
+    """The numbers behind the curves, a row a strategy."""
+    rows = {
+        label: {
+            "mean pass rate over the run": history.pass_rate.mean(),
+            "mean pass rate at the end": history.pass_rate[-1].mean(),
+            "levels solved half of the time": int((history.pass_rate[-1] >= 0.5).sum()),
+            "groups that taught nothing": 1 - history.informative_share,
+        }
+        for label, history in histories.items()
+    }
+    return pd.DataFrame(rows).T
+
+
+def _words(numbers: pd.DataFrame) -> str:
+    """The picture in words, for those who do not see it."""
+    told = [
+        f"{label}: mean pass rate {row['mean pass rate at the end']:.0%} at the end, "
+        f"{row['groups that taught nothing']:.0%} of the groups taught nothing"
+        for label, row in numbers.iterrows()
+    ]
+    return "Strategies on the simulated student. " + "; ".join(told) + "."
+
+
+class Slot:
+    """One strategy: a drop-down, and a widget for each of its parameters."""
+
+    def __init__(self, name: str, redraw: Callable[[], None]) -> None:
+        self.redraw = redraw
+        options = sorted((STRATEGIES[n].title, n) for n in strategy_names("select"))
+        self.choice = widgets.Dropdown(options=options, value=name, layout=WIDE)
+        self.body = widgets.VBox()
+        self.choice.observe(lambda _: (self._build(), self.redraw()), "value")
+        self._build()
+        layout = widgets.Layout(flex="1 1 230px", min_width="220px")
+        self.widget = widgets.VBox([self.choice, self.body], layout=layout)
+
+    def _build(self) -> None:
+        self.fields = fields_of(describe(self.choice.value)["parameters"], self.redraw)
+        self.body.children = list(self.fields.values())
+
+    def settings(self) -> tuple[tuple[str, Any], ...]:
+        return values_of(self.fields)
+
+
+def fields_of(
+    parameters: Sequence[Mapping[str, Any]], redraw: Callable[[], None]
+) -> dict[str, widgets.Widget]:
+    """A widget for each parameter, at its default, that redraws when it is changed."""
+    fields = {p["name"]: parameter_widget(p, p["default"]) for p in parameters}
+    for field in fields.values():
+        field.observe(lambda _: redraw(), "value")
+    return fields
+
+
+def values_of(fields: Mapping[str, widgets.Widget]) -> tuple[tuple[str, Any], ...]:
+    """What the widgets say; float sliders give 1.2000000000000002."""
+    return tuple(
+        (name, float(f"{field.value:.6g}") if isinstance(field.value, float) else field.value)
+        for name, field in fields.items()
+    )
+
+
+class Playground:
+    """All widgets. `widget` is shown; every change redraws the one picture and its table."""
+
+    def __init__(self, names: Sequence[str], seed: int = 0) -> None:
+        if not 1 <= len(names) <= 3:
+            raise CurrlabError(f"The playground takes one to three strategies; got {len(names)}.")
+        for name in names:
+            if name not in strategy_names("select"):
+                describe(name)  # says which strategies there are, if it is none at all
+                raise CurrlabError(f"'{name}' does not turn the select dial.")
+        self.seed = seed
+        self.slots = [Slot(name, self.redraw) for name in names]
+        rows = [p for p in parameter_rows(StudentParameters) if p["name"] in STUDENT_SLIDERS]
+        self.student = fields_of(rows, self.redraw)
+        more = {"name": "levels", "help": "of sorting; more levels, more of them hopeless"}
+        low, high = LEVELS
+        self.levels = parameter_widget(
+            {**more, "low": low, "high": high, "choices": None, "paper": None}, 12
+        )
+        self.levels.observe(lambda _: self.redraw(), "value")
+        self.picture, self.numbers, self.trouble = (widgets.HTML() for _ in range(3))
+        learner = widgets.VBox(
+            [widgets.HTML("<b>The student</b>"), self.levels, *self.student.values()],
+            layout=widgets.Layout(flex="1 1 230px", min_width="220px"),
+        )
+        wrap = widgets.Layout(display="flex", flex_flow="row wrap", align_items="flex-start")
+        knobs = widgets.Box([*(slot.widget for slot in self.slots), learner], layout=wrap)
+        behind = widgets.Accordion([self.numbers], titles=("As a table",))
+        self.widget = widgets.VBox([knobs, self.trouble, self.picture, behind])
+        self.widget.add_class("currlab-playground")
+        self.redraw()
+
+    def plays(self) -> list[Play]:
+        """What is asked for now."""
+        student = values_of(self.student)
+        return [
+            Play(slot.choice.value, slot.settings(), student, self.levels.value, self.seed)
+            for slot in self.slots
+        ]
+
+    def histories(self) -> dict[str, History]:
+        """One history a slot, under different labels even where strategies are equal."""
+        found: dict[str, History] = {}
+        for number, play in enumerate(self.plays(), start=1):
+            label = play.strategy if play.strategy not in found else f"{play.strategy} ({number})"
+            found[label] = played(play)
+        return found
+
+    def redraw(self) -> None:
+        """Play what has changed and draw all; what cannot be played is said, the picture stays."""
+        try:
+            histories = self.histories()
+        except CurrlabError as error:
+            self.trouble.value = f'<b role="alert">{html.escape(str(error))}</b>'
+            return
+        self.trouble.value = ""
+        numbers = table(histories)
+        self.picture.value = figures.to_html(curves(histories), _words(numbers))
+        self.numbers.value = numbers.round(3).to_html()
+
+
+def playground(*names: str, seed: int = 0) -> Playground:
+    """Show strategies side by side on the simulated student; a static figure where nobody steers.
+
+    >>> lab.playground("uniform", "sec", "bots")  # in a notebook  # doctest: +SKIP
+    """
+    shown = Playground(names or ("uniform", "sec", "bots"), seed)
+    if somebody_can_steer():
+        display(shown.widget)
+    else:
+        histories = shown.histories()
+        figures.show(curves(histories), _words(table(histories)))
+    return shown
