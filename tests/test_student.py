@@ -192,15 +192,18 @@ def test_the_policy_answers_row_by_row_as_often_as_the_chance_says():
 
 # ---------------------------------------------------------------- strategies on the student
 
+# The student has no logits, and UDS asks for nothing else.
+PLAYABLE = [name for name in strategy_names("select") if name != "uds"]
 
-@pytest.mark.parametrize("name", strategy_names("select"))
+
+@pytest.mark.parametrize("name", PLAYABLE)
 def test_equal_seeds_give_equal_histories(name):
     runs = [play(name, steps=20, seed=s, prompts=8).frame() for s in (1, 1, 2)]
     assert runs[0].equals(runs[1])
     assert not runs[0].equals(runs[2])
 
 
-@pytest.mark.parametrize("name", strategy_names("select"))
+@pytest.mark.parametrize("name", PLAYABLE)
 @pytest.mark.parametrize("pool", [None, 20])
 @pytest.mark.parametrize("parameters", [IMPOSSIBLE, TRIVIAL], ids=["none solved", "all solved"])
 def test_every_strategy_survives_a_run_without_signal(name, pool, parameters):

@@ -25,6 +25,7 @@ from currlab.curricula.select import sft_orders as _sft_orders
 from currlab.curricula.select import stages as _stages
 from currlab.curricula.select import static as _static
 from currlab.curricula.select import target as _target
+from currlab.curricula.select import utility as _utility
 from currlab.curricula.select import value as _value
 from currlab.curricula.update import grpo as _grpo
 
@@ -46,6 +47,7 @@ STRATEGY_MODULES = (
     _stages,
     _static,
     _target,
+    _utility,
     _value,
     _grpo,
 )

@@ -1,4 +1,4 @@
-"""Exercises of notebook 14: difficulty classes, a pool with a way back, and how long a probe waits."""
+"""Exercises of notebook 14: difficulty classes, a pool with a way back, waits, nuclear norms."""
 
 import math
 
@@ -36,6 +36,14 @@ EXERCISES = (
             Case("One probe a step goes through them one by one.", (10, 1), 10),
             Case("A last step that is partly filled counts as a step.", (10, 4), 3),
             Case("Without a probe it is for ever.", (10, 0), math.inf),
+        ),
+    ),
+    Exercise(
+        "norm_between",
+        (
+            Case("One row: both are its length.", (1, 3.0), (3.0, 3.0)),
+            Case("Four rows of length 1.", (4, 1.0), (2.0, 4.0)),
+            Case("Nine rows of length 2.", (9, 2.0), (6.0, 18.0)),
         ),
     ),
 )

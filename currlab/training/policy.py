@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,31 +75,60 @@ class LanguagePolicy:
         evaluation mode; nothing is sampled.
         """
         ids = [prompt_ids(prompt, self.tokenizer) for prompt in prompts]
+
+        def last_states(rows: Sequence[int], padded: Tensor) -> np.ndarray:
+            layers = self.model(
+                input_ids=padded, use_cache=False, logits_to_keep=1, output_hidden_states=True
+            ).hidden_states
+            last = torch.tensor([len(ids[i]) - 1 for i in rows], device=padded.device)
+            every = torch.arange(len(rows), device=padded.device)
+            return torch.stack([layer[every, last] for layer in layers], 1).float().cpu().numpy()
+
+        return np.array(self._read(ids, last_states))
+
+    def logits(self, prompts: Sequence[str], answers: Sequence[str]) -> list[np.ndarray]:
+        """Logits where each answer's tokens and the end after it are predicted.
+
+        One array [answer tokens + 1, vocabulary] a row. Read in evaluation mode; nothing is sampled.
+        """
+        questions = [prompt_ids(prompt, self.tokenizer) for prompt in prompts]
+        ids = [
+            (*question, *text_ids(answer, self.tokenizer))
+            for question, answer in zip(questions, answers, strict=True)
+        ]
+
+        def of_answers(rows: Sequence[int], padded: Tensor) -> list[np.ndarray]:
+            scores = self.model(input_ids=padded, use_cache=False).logits.float().cpu().numpy()
+            return [scores[at, len(questions[i]) - 1 : len(ids[i])] for at, i in enumerate(rows)]
+
+        return self._read(ids, of_answers)
+
+    def _read(
+        self,
+        ids: Sequence[tuple[int, ...]],
+        forward: Callable[[Sequence[int], Tensor], Sequence[np.ndarray]],
+    ) -> list[np.ndarray]:
+        """What `forward` gives for each row of ids, in order; rows of like length go together.
+
+        `forward` gets the numbers of the rows, and the rows padded on the right: a causal model does
+        not look at what stands after a token, so the padding needs no mask.
+        """
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-        states: dict[int, np.ndarray] = {}
+        found: dict[int, np.ndarray] = {}
         was_training = self.model.training
         self.model.eval()
         try:
-            for start in range(0, len(order), ROWS_AT_A_TIME):
-                rows = order[start : start + ROWS_AT_A_TIME]
-                read = self._last_states([ids[i] for i in rows])
-                states.update(zip(rows, read, strict=True))
+            with torch.inference_mode():
+                for start in range(0, len(order), ROWS_AT_A_TIME):
+                    rows = order[start : start + ROWS_AT_A_TIME]
+                    width = len(ids[rows[-1]])
+                    padded = [[*ids[i], *[0] * (width - len(ids[i]))] for i in rows]
+                    read = forward(rows, torch.tensor(padded, device=self.model.device))
+                    found.update(zip(rows, read, strict=True))
         finally:
             self.model.train(was_training)
         self.tokens_forwarded += sum(map(len, ids))
-        return np.array([states[i] for i in range(len(ids))])
-
-    @torch.inference_mode()
-    def _last_states(self, ids: Sequence[tuple[int, ...]]) -> np.ndarray:
-        width, device = max(map(len, ids)), self.model.device
-        # A causal model does not look at what stands after a token, so the padding needs no mask.
-        padded = torch.tensor([[*row, *[0] * (width - len(row))] for row in ids], device=device)
-        layers = self.model(
-            input_ids=padded, use_cache=False, logits_to_keep=1, output_hidden_states=True
-        ).hidden_states
-        last = torch.tensor([len(row) - 1 for row in ids], device=device)
-        rows = torch.arange(len(ids), device=device)
-        return torch.stack([layer[rows, last] for layer in layers], 1).float().cpu().numpy()
+        return [found[i] for i in range(len(ids))]
 
 
 def text_ids(text: str, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:

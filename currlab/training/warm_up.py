@@ -11,11 +11,13 @@ import random
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from datasets import Dataset, disable_progress_bars, enable_progress_bars, is_progress_bar_enabled
+from torch import Tensor
 from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -25,9 +27,10 @@ from transformers import (
 from trl import SFTConfig, SFTTrainer
 
 from currlab.curricula.core import Select
-from currlab.curricula.data import Catalog, Clock
+from currlab.curricula.data import Catalog, Clock, Policy
 from currlab.errors import CurrlabError
 from currlab.progress import progress
+from currlab.training.policy import LanguagePolicy
 
 # The lead example: sorting, mostly the easy levels, a few glimpses of the hard ones.
 LEAD_MIXTURE: Mapping[str, float] = {
@@ -37,6 +40,12 @@ LEAD_MIXTURE: Mapping[str, float] = {
     "sorting/4": 0.2,
     "sorting/5": 0.05,
 }
+
+
+# One row in TRL's conversational prompt-completion format.
+Row = dict[str, list[dict[str, str]]]
+# The longest answer that a strategy may ask the model for before it chooses.
+ANSWER_TOKENS = 64
 
 
 def warm_up(
@@ -55,8 +64,9 @@ def warm_up(
     """Fine-tune `model` in place on fresh worked problems, drawn from the arms of `mixture`.
 
     `mixture` gives each arm ("task/level") its weight; with `thought` the written steps come
-    first. A `select` strategy decides instead which arms' problems make up each batch (the weights
-    then do not count); it is never told how the learner does, so it must be one that does not ask.
+    first. A `select` strategy decides instead which problems make up each batch (the weights then do
+    not count). Before each batch it may ask the model as it is then; it is never told how often the
+    learner succeeds, so a strategy that waits for pass rates learns nothing here.
     The loss is on the completion only, ``<eos>`` included; the learning rate falls linearly to 0.
     The defaults suit a model that starts from random weights or meets a new task; a base that knows
     the task needs less (`make_weights.WARM_UP`).
@@ -72,10 +82,8 @@ def warm_up(
     _check_numbers(steps=steps, batch=batch, log_every=log_every)
     if not 0 < learning_rate < 1:
         raise CurrlabError(f"'learning_rate' must lie in (0, 1); got {learning_rate}.")
-    if select is None:
-        messages = worked_messages(mixture, steps * batch, seed, thought)
-    else:
-        messages = ordered_messages(select, tuple(mixture), steps, batch, seed, thought)
+    # A strategy chooses its rows step by step; the data set is then only what the trainer asks for.
+    messages = worked_messages(mixture, batch if select else steps * batch, seed, thought)
     check_template(model, tokenizer, messages)
     with _side_effects_undone(model), tempfile.TemporaryDirectory() as folder:
         settings = SFTConfig(
@@ -86,7 +94,6 @@ def warm_up(
             adam_beta2=0.95,
             lr_scheduler_type="linear",
             seed=seed,
-            train_sampling_strategy="random" if select is None else "sequential",
             use_cpu=model.device.type == "cpu",
             bf16=False,
             gradient_checkpointing=False,
@@ -97,9 +104,15 @@ def warm_up(
             disable_tqdm=True,
             dataloader_pin_memory=model.device.type != "cpu",
         )
-        trainer = SFTTrainer(
+        trainer = _ChosenRowsTrainer(
             model, settings, train_dataset=Dataset.from_list(messages), processing_class=tokenizer
         )
+        if select:
+            policy = LanguagePolicy(model, tokenizer, ANSWER_TOKENS)
+            catalog = Catalog(tuple(mixture))
+            trainer.batches = chosen_batches(
+                select, catalog, policy, steps=steps, batch=batch, seed=seed, thought=thought
+            )
         trainer.remove_callback(PrinterCallback)
         with progress("SFT warm-up", steps) as advance:
             trainer.add_callback(_Progress(advance))
@@ -112,9 +125,7 @@ def warm_up(
     ]
 
 
-def worked_messages(
-    mixture: Mapping[str, float], n: int, seed: int, thought: bool
-) -> list[dict[str, list[dict[str, str]]]]:
+def worked_messages(mixture: Mapping[str, float], n: int, seed: int, thought: bool) -> list[Row]:
     """`n` rows of TRL's conversational prompt-completion format; equal seeds give equal rows."""
     catalog = Catalog(tuple(mixture))
     if min(mixture.values()) < 0 or sum(mixture.values()) <= 0:
@@ -124,25 +135,31 @@ def worked_messages(
     return [_worked_row(catalog, arm, rng.randrange(2**31), thought) for arm in arms]
 
 
-def ordered_messages(
-    select: Select, arms: tuple[str, ...], steps: int, batch: int, seed: int, thought: bool
-) -> list[dict[str, list[dict[str, str]]]]:
-    """Rows as in `worked_messages`: what `select` chooses for each of `steps` batches, in order."""
-    catalog = Catalog(arms)
+def chosen_batches(
+    select: Select,
+    catalog: Catalog,
+    policy: Policy,
+    *,
+    steps: int,
+    batch: int,
+    seed: int,
+    thought: bool = False,
+) -> Iterator[list[Row]]:
+    """Rows as in `worked_messages`: the `steps` batches of `select`, each chosen when it is due."""
     select.bind(catalog)
     rng = random.Random(f"warm-up/{seed}")
-    return [
-        _worked_row(
-            catalog, pick.arm, rng.randrange(2**31) if pick.seed is None else pick.seed, thought
-        )
-        for step in range(steps)
-        for pick in select.choose(batch, Clock(step, step / steps))
-    ]
+    for step in range(steps):
+        clock = Clock(step, step / steps)
+        select.probe(policy, clock)
+        yield [
+            _worked_row(
+                catalog, pick.arm, rng.randrange(2**31) if pick.seed is None else pick.seed, thought
+            )
+            for pick in select.choose(batch, clock)
+        ]
 
 
-def _worked_row(
-    catalog: Catalog, arm: str, seed: int, thought: bool
-) -> dict[str, list[dict[str, str]]]:
+def _worked_row(catalog: Catalog, arm: str, seed: int, thought: bool) -> Row:
     problem = catalog.problem(arm, seed)
     return {
         "prompt": [{"role": "user", "content": problem.prompt}],
@@ -151,7 +168,7 @@ def _worked_row(
 
 
 def check_template(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: list[dict[str, Any]]
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: list[Row]
 ) -> None:
     """Refuse a tokenizer that would lose what is to be learnt, or a problem that does not fit.
 
@@ -186,6 +203,31 @@ def _check_numbers(**numbers: int) -> None:
     for name, value in numbers.items():
         if value < 1:
             raise CurrlabError(f"'{name}' must be at least 1; got {value}.")
+
+
+class _ChosenRowsTrainer(SFTTrainer):
+    """Trains on the next of `batches`, if there are any, in place of a batch of its data set.
+
+    A data loader fetches one batch ahead; a strategy that asks the model must be asked after the
+    last update.
+    """
+
+    batches: Iterator[list[Row]] | None = None
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
+        if self.batches is not None:
+            rows = next(self.batches)
+            check_template(self.model, self.processing_class, rows)
+            inputs = self.data_collator([self._features(row) for row in rows])
+            num_items_in_batch = (inputs["labels"] != -100).sum()
+        return super().training_step(model, inputs, num_items_in_batch)
+
+    def _features(self, row: Row) -> dict[str, list[int]]:
+        """Token ids of a row, and labels that leave its prompt out."""
+        encode = partial(self.processing_class.apply_chat_template, return_dict=False)
+        prompt = encode(row["prompt"], add_generation_prompt=True)
+        ids = encode(row["prompt"] + row["completion"])
+        return {"input_ids": ids, "labels": [-100] * len(prompt) + ids[len(prompt) :]}
 
 
 class _Progress(TrainerCallback):

@@ -20,11 +20,11 @@ from currlab.training.collect import Collector, with_advantages
 
 POOL = Catalog.of({"sorting": range(2, 8)}, pool=10)
 RATES = dict(zip(POOL.arms, [0.95, 0.8, 0.6, 0.4, 0.2, 0.05], strict=True))
-# PCL's probe reads hidden states, if anything, and asks for no answers.
+# The probes of PCL and UDS read hidden states or logits, if anything, and ask for no answers.
 PROBING = sorted(
     n
     for n, c in STRATEGIES.items()
-    if n != "pcl" and getattr(c, "probe", None) not in (None, Select.probe)
+    if n not in ("pcl", "uds") and getattr(c, "probe", None) not in (None, Select.probe)
 )
 
 

@@ -23,3 +23,8 @@ def claims(case, results):
         assert results["wasted"][select] < results["wasted"]["uniform"]
     else:
         assert results["retired"] > 0
+    assert min(results["norm_rank"].values()) > 0.7, "the norm is a length in disguise"
+    top = results["uds_top_share"]
+    assert top["norm alone"] > top["UDS"] > top["uniform"]
+    learnt = results["uds_accuracy"]
+    assert learnt["norm alone"] < learnt["uniform"]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,6 +15,7 @@ from currlab.training.policy import (
     log_probabilities,
     loss_mask,
     prompt_ids,
+    text_ids,
     token_batch,
     training_rows,
 )
@@ -48,6 +50,23 @@ def test_rollouts_carry_text_ids_and_what_they_cost():
     assert learner.tokens_forwarded == sampled + prompts
     learner.generate(views[:1], [1], 0.0)
     assert learner.tokens_generated > sampled
+
+
+def test_logits_are_those_that_predict_the_answer_and_its_end():
+    learner = policy()
+    prompts, answers = ["sort 10", "sort 4321", "sort 7"], ["<answer>01</answer>", "1234", ""]
+    read = learner.logits(prompts, answers)
+    MODEL.eval()
+    forwarded = 0
+    for prompt, answer, matrix in zip(prompts, answers, read, strict=True):
+        question = prompt_ids(prompt, TOKENIZER)
+        ids = [*question, *text_ids(answer, TOKENIZER)]
+        with torch.no_grad():
+            alone = MODEL(torch.tensor([ids])).logits[0, len(question) - 1 :].numpy()
+        np.testing.assert_allclose(matrix, alone, atol=1e-4)
+        forwarded += len(ids)
+    assert read[1].shape == (5, MODEL.config.vocab_size)
+    assert (learner.tokens_generated, learner.tokens_forwarded) == (0, forwarded)
 
 
 def test_hidden_states_are_those_the_next_token_is_predicted_from():

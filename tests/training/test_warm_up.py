@@ -2,13 +2,15 @@
 
 import copy
 import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 from trl import SFTTrainer
 
-from currlab.curricula import make_strategy
+import currlab.training.warm_up as module
+from currlab.curricula import Catalog, make_strategy
 from currlab.curricula.data import View
 from currlab.errors import CurrlabError
 from currlab.models import build_tokenizer, new_model
@@ -16,7 +18,7 @@ from currlab.tasks import Problem, extract_answer, get_task
 from currlab.training.policy import LanguagePolicy
 from currlab.training.warm_up import (
     check_template,
-    ordered_messages,
+    chosen_batches,
     warm_up,
     worked_messages,
 )
@@ -117,11 +119,61 @@ def test_a_strategy_decides_which_problems_come_when(name, monkeypatch):
 
     monkeypatch.setattr(SFTTrainer, "compute_loss", spy)
     warm_up(new_model(), TOKENIZER, arms, steps=steps, batch=batch, select=make_strategy(name))
-    rows = ordered_messages(make_strategy(name), tuple(arms), steps, batch, 0, False)
-    wanted = [row["completion"][0]["content"] for row in rows]
+    batches = chosen_batches(
+        make_strategy(name), Catalog(tuple(arms)), None, steps=steps, batch=batch, seed=0
+    )
+    wanted = [row["completion"][0]["content"] for rows in batches for row in rows]
     read = [TOKENIZER.decode(row, skip_special_tokens=True) for ids in seen for row in ids]
     assert len(read) == len(wanted) == steps * batch
     assert all(answer in text for answer, text in zip(wanted, read, strict=True))
+
+
+def test_a_chosen_row_is_read_as_the_trainer_reads_its_data_set(monkeypatch):
+    """Same tokens, same labels: the loss of the two paths is the same."""
+    seen, rows = [], [{"prompt": [{"role": "user", "content": "sort 10"}]}]
+    rows[0]["completion"] = [{"role": "assistant", "content": "<answer>01</answer>"}]
+    compute = SFTTrainer.compute_loss
+
+    def spy(self, model, inputs, *args, **kwargs):
+        seen.append({name: inputs[name].tolist() for name in ("input_ids", "labels")})
+        seen.append(kwargs["num_items_in_batch"])
+        return compute(self, model, inputs, *args, **kwargs)
+
+    monkeypatch.setattr(SFTTrainer, "compute_loss", spy)
+    monkeypatch.setattr(module, "worked_messages", lambda *args: rows)
+    monkeypatch.setattr(module, "chosen_batches", lambda *args, **kwargs: iter([rows]))
+    warm_up(new_model(), TOKENIZER, EASY, steps=1, batch=1)
+    warm_up(new_model(), TOKENIZER, EASY, steps=1, batch=1, select=make_strategy("uniform"))
+    assert seen[0] == seen[2]
+    assert int(seen[1]) == int(seen[3])
+
+
+def test_a_strategy_that_asks_the_model_asks_it_after_the_last_update():
+    strategy, weights = make_strategy("uds"), []
+    probe = strategy.probe
+
+    def watch(policy, clock):
+        weights.append(policy.model.model.embed_tokens.weight.detach().clone())
+        probe(policy, clock)
+
+    strategy.probe = watch
+    model = new_model(seed=0)
+    before = model.model.embed_tokens.weight.detach().clone()
+    arms = {"sorting/1": 1.0, "sorting/2": 1.0}
+    warm_up(model, TOKENIZER, arms, steps=3, batch=4, select=strategy)
+    assert torch.equal(weights[0], before)
+    assert len(weights) == 3
+    assert not any(torch.equal(a, b) for a, b in pairwise(weights))
+    assert not torch.equal(weights[-1], model.model.embed_tokens.weight)
+    assert strategy.memory["chosen"] == 12
+
+
+def test_a_chosen_problem_that_does_not_fit_is_refused():
+    model = new_model()
+    model.config.max_position_embeddings = 30
+    arms = {"sorting/1": 1.0, "sorting/16": 1.0}
+    with pytest.raises(CurrlabError, match="context holds only 30"):
+        warm_up(model, TOKENIZER, arms, steps=20, batch=1, select=make_strategy("hard_to_easy"))
 
 
 def test_with_thought_the_steps_come_first():

@@ -126,6 +126,19 @@ class ItemSelect(Select):
         possible = int(np.isfinite(log_weights).sum())
         return [self.pick(i) for i in cycle(best(scores, min(n, possible)), n)]
 
+    def candidates(self, count: int) -> list[Pick]:
+        """Uniform problems: of the pool, different ones as far as it reaches; else fresh ones."""
+        if self.pool is not None:
+            repeats = -(-count // self.size)
+            items = np.concatenate(
+                [self.rng.permutation(self.size) for _ in range(repeats - 1)]
+                + [self.rng.choice(self.size, count - (repeats - 1) * self.size, replace=False)]
+            )
+            return [self.pick(item) for item in items]
+        arms = self.rng.integers(len(self.catalog.arms), size=count)
+        seeds = self.rng.integers(FRESH_SEEDS, size=count)
+        return [Pick(self.catalog.arms[a], int(s)) for a, s in zip(arms, seeds, strict=True)]
+
 
 class PoolSelect(ItemSelect):
     """Item strategies that need problems to come back, even where the catalog's are fresh.

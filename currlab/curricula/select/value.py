@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from currlab.curricula.data import Catalog, Clock, Group, Pick, Policy
 from currlab.curricula.registry import knob, register
-from currlab.curricula.select.items import FRESH_SEEDS, ItemSelect
+from currlab.curricula.select.items import ItemSelect
 from currlab.errors import CurrlabError
 from currlab.tasks import Key, Problem
 
@@ -119,7 +119,7 @@ class PCL(ItemSelect):
         return expit(phi @ self._weights(phi))
 
     def choose(self, n: int, clock: Clock) -> list[Pick]:
-        candidates = self._candidates(n * self.parameters.candidates)
+        candidates = self.candidates(n * self.parameters.candidates)
         problems = [self.catalog.problem(pick.arm, pick.seed) for pick in candidates]
         self._waiting = {}
         phi = self.features(problems)
@@ -135,19 +135,6 @@ class PCL(ItemSelect):
                 for arm in dict.fromkeys(p.arm for p in problems)
             }
         return [candidates[i] for i in nearest]
-
-    def _candidates(self, count: int) -> list[Pick]:
-        """Uniform problems: of the pool, different ones as far as it reaches; else fresh ones."""
-        if self.pool is not None:
-            repeats = -(-count // self.size)
-            items = np.concatenate(
-                [self.rng.permutation(self.size) for _ in range(repeats - 1)]
-                + [self.rng.choice(self.size, count - (repeats - 1) * self.size, replace=False)]
-            )
-            return [self.pick(item) for item in items]
-        arms = self.rng.integers(len(self.catalog.arms), size=count)
-        seeds = self.rng.integers(FRESH_SEEDS, size=count)
-        return [Pick(self.catalog.arms[a], int(s)) for a, s in zip(arms, seeds, strict=True)]
 
     def observe(self, groups: Sequence[Group], metrics: Mapping[str, float]) -> None:
         known = [g for g in groups if not g.hinted and g.problem.arm in self._arm_index]
