@@ -19,7 +19,7 @@ PIP   := .venv/bin/python -m pip --disable-pip-version-check
 
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: lab report test study readme format
+.PHONY: lab report test study readme pictures format
 
 lab: .venv/.set-up
 	.venv/bin/currlab lab
@@ -40,6 +40,10 @@ study: .venv/.set-up
 # The README's table of strategies, from the registry and the atlas.
 readme: .venv/.set-up
 	.venv/bin/python .ci/fill_readme.py README.md
+
+# The README's pictures, as the browser tests see them.
+pictures: .venv/.set-up-test
+	.venv/bin/python .ci/screenshots.py .github/images
 
 format: .venv/.set-up-test
 	.venv/bin/ruff check --fix .

@@ -99,10 +99,14 @@ def test_ids_carry_the_notebook_s_number_and_the_kernel_is_python3(path):
     assert header(path).kernelspec.name == "python3"
 
 
+# Drawn with sliders, or typed where it is not a share for each of some labels.
+PREDICTIONS = ("prediction = lab.predict(", "prediction = None")
+
+
 @each_notebook
 def test_the_learner_predicts_before_the_run_and_sees_the_prediction_drawn(path):
     sources = [cell.source for cell in cells(path)]
-    at = next(i for i, source in enumerate(sources) if source.startswith("prediction = None"))
+    at = next(i for i, source in enumerate(sources) if source.startswith(PREDICTIONS))
     assert any("**Predict" in source for source in sources[:at])
     drawn = [source for source in sources[at + 1 :] if re.search(r"\bprediction\b", source)]
     assert any("plots." in source or "your prediction" in source for source in drawn)

@@ -123,7 +123,7 @@ def _first_by_arm(numbers: Mapping[str, Any]) -> tuple[str, dict[str, float]]:
 # ---------------------------------------------------------------- drawing
 
 
-def _heat(axes: Axes, table: pd.DataFrame) -> None:
+def heat(axes: Axes, table: pd.DataFrame) -> None:
     axes.grid(visible=False)
     axes.set_facecolor("#dddddd")
     cells = np.ma.masked_invalid(table.to_numpy(dtype=float))
@@ -190,9 +190,9 @@ def _numbers(axes: Axes, table: pd.DataFrame) -> None:
 
 
 PANELS = (
-    Panel("Pass rate of each level", lambda s: by_level(s, "pass rate"), _heat),
+    Panel("Pass rate of each level", lambda s: by_level(s, "pass rate"), heat),
     Panel("Where the prompts come from", shares, _stack),
-    Panel("Groups that teach nothing", lambda s: by_level(s, "zero variance"), _heat),
+    Panel("Groups that teach nothing", lambda s: by_level(s, "zero variance"), heat),
     Panel("What the curriculum believes", strategy_numbers, _numbers),
     Panel("Entropy and length", means, _two),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,26 +10,24 @@ from functools import lru_cache
 from typing import Any
 
 import ipywidgets as widgets
-import numpy as np
 import pandas as pd
 from IPython.display import display
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from currlab import figures, plots
+from currlab import figures
 from currlab.curricula import Catalog, describe, make_recipe, strategy_names
 from currlab.curricula.registry import STRATEGIES, parameter_rows
 from currlab.errors import CurrlabError
+from currlab.lab.curves import Curves
 from currlab.lab.dials import WIDE, parameter_widget
 from currlab.lab.live_cell import somebody_can_steer
 from currlab.student import History, StudentParameters, simulate
 
 # Fewer problems a step than a training has, each of which teaches more in return: a play is quicker.
-STEPS, PROMPTS = 250, 8
+STEPS, PROMPTS = 300, 8
 LESSON = StudentParameters.learning_rate * 32 / PROMPTS
 # What the student is like, as far as the playground lets one change it.
 STUDENT_SLIDERS = ("edge", "spread", "transfer", "forgetting")
-LEVELS = (4, 16)  # as many as sorting has
+LEVELS, LEVELS_AT_FIRST = (4, 16), 12  # sorting has 16
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Play:
     strategy: str
     settings: tuple[tuple[str, Any], ...] = ()
     student: tuple[tuple[str, float], ...] = ()
-    levels: int = 12
+    levels: int = LEVELS_AT_FIRST
     seed: int = 0
 
 
@@ -51,54 +50,6 @@ def played(play: Play) -> History:
     catalog = Catalog.of({"sorting": range(1, play.levels + 1)})
     student = StudentParameters(learning_rate=LESSON, **dict(play.student))
     return simulate(recipe, student, catalog, STEPS, PROMPTS, seed=play.seed)
-
-
-def curves(histories: Mapping[str, History]) -> Figure:
-    """Ability over steps and at the end, and where each strategy's prompts went."""
-    count = len(histories)
-    shares = [_shares(history) for history in histories.values()]
-    brightest = max(part.max() for part in shares)  # one colour scale for all maps
-    figure = Figure(figsize=(9.6, 5.6))
-    grid = figure.add_gridspec(
-        2, 6, hspace=0.5, wspace=1.1, left=0.07, right=0.97, top=0.93, bottom=0.1
-    )
-    over_steps, at_end = figure.add_subplot(grid[0, :3]), figure.add_subplot(grid[0, 3:])
-    for i, (label, history) in enumerate(histories.items()):
-        look = {**plots.style(i), "marker": ""}
-        over_steps.plot(history.pass_rate.mean(1), label=label, **look)
-        levels = range(1, len(history.arms) + 1)
-        at_end.plot(levels, history.pass_rate[-1], **plots.style(i))
-        below = figure.add_subplot(grid[1, 6 // count * i : 6 // count * (i + 1)])
-        _prompt_map(below, shares[i], brightest)
-        below.set_title(f"prompts: {label}", fontsize=9)
-        if i == 0:
-            below.set_ylabel("level")
-        else:
-            below.tick_params(labelleft=False)
-    over_steps.set(xlabel="step", title="Mean pass rate of all levels")
-    over_steps.legend(fontsize=8, frameon=False)
-    at_end.set(xlabel="level", title="Pass rate of each level at the end")
-    for axes in (over_steps, at_end):
-        plots.percent_axis(axes)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-    for axes in figure.axes:
-        axes.locator_params(nbins=3)  # ticks are half of the time that drawing takes
-    return figure
-
-
-def _shares(history: History) -> np.ndarray:
-    """Shares of the levels among the prompts of every twentieth of the run, (levels, 20)."""
-    parts = np.array([part.sum(0) for part in np.array_split(history.prompts, 20)])
-    return (parts / parts.sum(1, keepdims=True)).T
-
-
-def _prompt_map(axes: Axes, shares: np.ndarray, brightest: float) -> None:
-    """Draw shares, light where large."""
-    extent = (0, STEPS, 0.5, len(shares) + 0.5)
-    look = {"cmap": "cividis", "vmin": 0, "vmax": brightest, "aspect": "auto"}
-    axes.imshow(shares, origin="lower", extent=extent, interpolation="nearest", **look)
-    axes.set_xlabel("step")
 
 
 def table(histories: Mapping[str, History]) -> pd.DataFrame:
@@ -175,13 +126,14 @@ class Playground:
                 describe(name)  # says which strategies there are, if it is none at all
                 raise CurrlabError(f"'{name}' does not turn the select dial.")
         self.seed = seed
+        self.curves = Curves(names, LEVELS_AT_FIRST, STEPS)
         self.slots = [Slot(name, self.redraw) for name in names]
         rows = [p for p in parameter_rows(StudentParameters) if p["name"] in STUDENT_SLIDERS]
         self.student = fields_of(rows, self.redraw)
         more = {"name": "levels", "help": "of sorting; more levels, more of them hopeless"}
         low, high = LEVELS
         self.levels = parameter_widget(
-            {**more, "low": low, "high": high, "choices": None, "paper": None}, 12
+            {**more, "low": low, "high": high, "choices": None, "paper": None}, LEVELS_AT_FIRST
         )
         self.levels.observe(lambda _: self.redraw(), "value")
         self.picture, self.numbers, self.trouble = (widgets.HTML() for _ in range(3))
@@ -194,6 +146,10 @@ class Playground:
         behind = widgets.Accordion([self.numbers], titles=("As a table",))
         self.widget = widgets.VBox([knobs, self.trouble, self.picture, behind])
         self.widget.add_class("currlab-playground")
+        # Figures are cycles, so redrawing sets off the garbage collector, which would walk through
+        # all that was imported, for longer than a redraw takes. What is there now will stay.
+        gc.collect()
+        gc.freeze()
         self.redraw()
 
     def plays(self) -> list[Play]:
@@ -221,7 +177,9 @@ class Playground:
             return
         self.trouble.value = ""
         numbers = table(histories)
-        self.picture.value = figures.to_html(curves(histories), _words(numbers))
+        if (self.curves.labels, self.curves.levels) != (tuple(histories), self.levels.value):
+            self.curves = Curves(tuple(histories), self.levels.value, STEPS)
+        self.picture.value = figures.to_html(self.curves.fill(histories), _words(numbers))
         self.numbers.value = numbers.round(3).to_html()
 
 
@@ -235,5 +193,5 @@ def playground(*names: str, seed: int = 0) -> Playground:
         display(shown.widget)
     else:
         histories = shown.histories()
-        figures.show(curves(histories), _words(table(histories)))
+        figures.show(shown.curves.fill(histories), _words(table(histories)))
     return shown

@@ -130,7 +130,8 @@ def test_steering_reaches_the_training_and_shows_in_the_page(
     cockpit.get_by_role("button", name="One step").click()
     until(lambda: step() == paused_at + 1, "a single step was taken")
     status.get_by_text(f"step {paused_at + 1} of 2000").wait_for()
-    page.screenshot(path=tmp_path / f"{name[:2]}.png")
+    page.set_viewport_size({"width": 1500, "height": 1500})
+    cockpit.screenshot(path=tmp_path / f"cockpit-{name[:2]}.png")
     page.set_viewport_size({"width": 760, "height": 1000})
     page.screenshot(path=tmp_path / f"{name[:2]}-narrow.png")
 
