@@ -18,6 +18,7 @@ from currlab.curricula.select import entropy as _entropy
 from currlab.curricula.select import irt as _irt
 from currlab.curricula.select import orders as _orders
 from currlab.curricula.select import pools as _pools
+from currlab.curricula.select import promotion as _promotion
 from currlab.curricula.select import propagation as _propagation
 from currlab.curricula.select import resorting as _resorting
 from currlab.curricula.select import schedules as _schedules
@@ -40,6 +41,7 @@ STRATEGY_MODULES = (
     _irt,
     _orders,
     _pools,
+    _promotion,
     _propagation,
     _resorting,
     _schedules,

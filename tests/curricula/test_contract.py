@@ -25,6 +25,7 @@ STARVES = {
     "adcl",  # sorted blocks, gone through once
     "edco",  # only the problems of the highest entropy
     "itool",  # a fixed order, gone through once
+    "promotion",  # only the rung that each problem has reached
     "pudf",  # nothing above the learner's ability
 }
 RISING = {arm: 0.95 - 0.12 * i for i, arm in enumerate(CATALOG.arms)}

@@ -269,6 +269,33 @@ def test_pudf_reads_ability_from_training_groups_when_asked():
     assert recipe.select.memory["ability"] == pytest.approx(expected)
 
 
+def test_pudf_agrees_with_its_formulas_on_twenty_five_updates():
+    """Ability from every step's answers by Nelder-Mead, then the filter, both made here."""
+    recipe, rng = bound("pudf", evidence="training", success=0.6), np.random.default_rng(5)
+    b = rng.normal(size=60) * 1.5
+    recipe.select.values["difficulty"] = b
+    for step in range(25):
+        items = rng.choice(60, 6, replace=False)
+        right = rng.random((6, 8)) < expit(step / 8 - 1 - b[items])[:, None]
+        groups = [
+            group(POOL, Pick(POOL.arms[i // 10], int(i % 10)), row.astype(float), step)
+            for i, row in zip(items, right, strict=True)
+        ]
+        recipe.observe(groups, {})
+
+        def unlikely(x, items=items, right=right):
+            signs = np.where(right, 1, -1)
+            return x[0] ** 2 / 2 - np.log(expit(signs * (x[0] - b[items][:, None]))).sum()
+
+        theta = minimize(unlikely, [0.1], method="Nelder-Mead", options={"xatol": 1e-7}).x[0]
+        assert recipe.select.memory["ability"] == pytest.approx(theta, abs=1e-4)
+        allowed = {i for i in range(60) if expit(theta - b[i]) >= 0.6}
+        chosen = [item(pick) for pick in recipe.select.choose(5, Clock(step, step / 25))]
+        assert len(allowed) >= 5
+        assert len(set(chosen)) == 5
+        assert set(chosen) <= allowed
+
+
 def test_a_crowd_of_another_shape_is_refused():
     with pytest.raises(CurrlabError, match="need one row a model and 60 columns"):
         bound("pudf").select.set_crowd(np.zeros((3, 59)))
