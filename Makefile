@@ -61,5 +61,5 @@ format: .venv/.set-up-test
 	touch $@
 
 .venv/.set-up-test: .venv/.set-up
-	$(PIP) install -c .ci/constraints.txt -e '.[gym,test]'
+	$(PIP) install -c .ci/constraints.txt -e '.[cluster,gym,test]'
 	touch $@

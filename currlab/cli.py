@@ -235,6 +235,7 @@ def replay(folder: str) -> None:
     epilog=_examples(
         "currlab study select --table   (what the shipped results say)",
         "currlab study foundations --workers 2",
+        "currlab study foundations --scheduler tcp://127.0.0.1:8786   (a Dask cluster)",
         "currlab study mine.yaml",
         "currlab study --select uniform --select sec --levels sorting=1-12 --token-budget 600000",
     )
@@ -247,6 +248,9 @@ def replay(folder: str) -> None:
 @click.option("--token-budget", default=600_000, show_default=True, help="Of --select's runs.")
 @click.option("--baseline", default="uniform", show_default=True, help="Compare with this recipe.")
 @click.option("--workers", default=1, show_default=True, help="Runs at a time.")
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="A Dask scheduler; its workers see the same folders."
+)
 @click.option("--root", default="runs/studies", show_default=True, help="Folder of the runs.")
 @click.option("--table", is_flag=True, help="Only print the table of saved results.")
 @click.option("--ship", is_flag=True, help="Also replace the results inside the package.")
@@ -259,13 +263,14 @@ def study(
     token_budget: int,
     baseline: str,
     workers: int,
+    scheduler: str | None,
     root: str,
     table: bool,
     ship: bool,
 ) -> None:
     """Compare recipes over seeds at an equal token budget; resumes."""
     from currlab import study as studies
-    from currlab import study_files, study_table
+    from currlab import study_files, study_run, study_table
 
     if (name is None) != bool(select or levels or models):
         raise CurrlabError("Name a study or a YAML file, or choose --select, --levels and --model.")
@@ -284,7 +289,7 @@ def study(
             path = studies.shipped_path(one.name) if shipped else saved
             results = studies.read_results(path)
         else:
-            results = studies.run_study(one, Path(root), workers, click.echo)
+            results = study_run.run_study(one, Path(root), workers, click.echo, scheduler)
             for path in [saved] + ([studies.shipped_path(one.name)] if ship else []):
                 studies.save_results(results, path)
                 click.echo(path)

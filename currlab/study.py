@@ -1,7 +1,8 @@
 """Recipes x seeds at an equal token budget, each run in its own folder; small results to ship.
 
 A study is a grid of runs that share everything but the recipe and the seed, so that runs of equal
-seeds are pairs. `currlab.study_table` compares them; `currlab.study_files` reads studies of your own.
+seeds are pairs. `currlab.study_run` runs them, `currlab.study_table` compares them,
+`currlab.study_files` reads studies of your own.
 """
 
 from __future__ import annotations
@@ -10,18 +11,16 @@ import ast
 import datetime
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 
 import currlab
-from currlab.curricula import make_recipe
 from currlab.errors import CurrlabError
 from currlab.evaluation import evaluate
 from currlab.files import read_json, write_json_atomic
@@ -115,69 +114,6 @@ def find_study(name: str) -> Study:
     if name not in STUDIES:
         raise CurrlabError(f"Unknown study '{name}'; known studies are {', '.join(STUDIES)}.")
     return STUDIES[name]
-
-
-# ---------------------------------------------------------------- running
-
-
-def run_one(study: Study, contestant: Contestant, seed: int, root: Path) -> str:
-    """One run of the grid, on one torch thread; resumes, and returns its label when finished."""
-    import torch
-
-    from currlab.training.launch import launch
-
-    torch.set_num_threads(1)
-    recipe = make_recipe(contestant.select, seed=seed, settings=contestant.settings)
-    launch(
-        recipe,
-        replace(study.config, seed=seed),
-        study.folder(root, contestant, seed),
-        contestant.engine,
-        progress=False,
-    )
-    return f"{contestant.label}-{seed}"
-
-
-def run_study(
-    study: Study,
-    root: Path,
-    workers: int = 1,
-    said: Callable[[str], None] = print,
-) -> Results:
-    """Run what is not finished yet, `workers` runs at a time, and gather the results."""
-    grid = study.runs()
-    left = {f"{c.label}-{seed}" for c, seed in grid if not _finished(study, root, c, seed)}
-    started, to_run = datetime.datetime.now(), len(left)
-    # Finished runs are opened, too: their settings must be this study's.
-    jobs = (delayed(run_one)(study, c, seed, root) for c, seed in grid)
-    for label in Parallel(n_jobs=workers, return_as="generator_unordered")(jobs):
-        if label not in left:
-            continue
-        left.remove(label)
-        spent = datetime.datetime.now() - started
-        remaining = str(spent / (to_run - len(left)) * len(left)).split(".")[0]
-        said(
-            f"{progress_table(study, root).to_string()}\n"
-            f"{len(grid) - len(left)}/{len(grid)} runs finished ({label}), about {remaining} left"
-        )
-    return gather(study, root)
-
-
-def progress_table(study: Study, root: Path) -> pd.DataFrame:
-    """How many runs of every recipe are finished, begun and not begun, from their folders."""
-    table = pd.DataFrame(
-        0, index=[c.label for c in study.contestants], columns=["finished", "begun", "left"]
-    )
-    for contestant, seed in study.runs():
-        begun = (study.folder(root, contestant, seed) / "config.json").exists()
-        finished = _finished(study, root, contestant, seed)
-        state = "finished" if finished else "begun" if begun else "left"
-        table.loc[contestant.label, state] += 1
-    return table
-
-
-def _finished(study: Study, root: Path, contestant: Contestant, seed: int) -> bool:
-    return Run(study.folder(root, contestant, seed)).finished
 
 
 # ---------------------------------------------------------------- results

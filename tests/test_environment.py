@@ -64,7 +64,7 @@ def test_constraints_are_exact_and_name_no_place():
         assert re.fullmatch(r"==[\w.]+", str(requirement.specifier)), requirement
 
 
-@pytest.mark.parametrize("extra", ["", "gym", "test"])
+@pytest.mark.parametrize("extra", ["", "cluster", "gym", "test"])
 def test_constraints_freeze_what_the_list_allows(extra):
     extras = PROJECT["optional-dependencies"]
     frozen = constraints()

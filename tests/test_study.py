@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from currlab import study as studies
+from currlab import study_run
 from currlab.errors import CurrlabError
 from currlab.runs import Run
 from currlab.study import Contestant, Study
@@ -152,7 +153,7 @@ def test_the_hash_of_the_code_ignores_words_and_notices_logic(tmp_path):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_study_runs_resumes_and_says_how_long(tmp_path, workers, capsys):
     tiny = replace(SMALL, config=replace(SMALL.config, eval_every=0, max_new_tokens=8))
-    results = studies.run_study(tiny, tmp_path, workers)
+    results = study_run.run_study(tiny, tmp_path, workers)
     said = capsys.readouterr().out.splitlines()
     assert len([line for line in said if "runs finished" in line]) == 3
     assert said[-1].startswith("3/3 runs finished")
@@ -160,10 +161,36 @@ def test_a_study_runs_resumes_and_says_how_long(tmp_path, workers, capsys):
         ["uniform", "2", "0", "0"],
         ["sec", "1", "0", "0"],
     ]
-    again = studies.run_study(tiny, tmp_path, workers)
+    again = study_run.run_study(tiny, tmp_path, workers)
     assert capsys.readouterr().out == ""
     pd.testing.assert_frame_equal(results.evals, again.evals)
     pd.testing.assert_frame_equal(results.steps, again.steps)
+
+
+def test_a_dask_cluster_gives_the_same_table(tmp_path):
+    """Two workers on loopback, without a dashboard."""
+    from distributed import LocalCluster
+
+    tiny = replace(SMALL, config=replace(SMALL.config, eval_every=0, max_new_tokens=8))
+    here = study_run.run_study(tiny, tmp_path / "here", said=lambda text: None)
+    said = []
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+        there = study_run.run_study(
+            tiny, tmp_path / "there", said=said.append, scheduler=cluster.scheduler_address
+        )
+    pd.testing.assert_frame_equal(here.evals, there.evals)
+    pd.testing.assert_frame_equal(here.steps, there.steps)
+    assert "3/3 runs finished" in said[-1]
+
+
+def test_a_scheduler_that_does_not_answer_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(study_run, "SECONDS_TO_CONNECT", 0.3)
+    for address in ("tcp://127.0.0.1:9", "nonsense://x"):
+        with pytest.raises(CurrlabError, match=f"No Dask scheduler answers at '{address}'"):
+            study_run.run_study(SMALL, tmp_path, scheduler=address)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", studies.STUDIES)
@@ -185,7 +212,7 @@ def test_shipped_results_are_not_stale(name, tmp_path):
         if contestant.engine != "scratch":
             continue
         seed = study.seeds[0]
-        studies.run_one(one_step, contestant, seed, tmp_path)
+        study_run.run_one(one_step, contestant, seed, tmp_path)
         [line] = Run(one_step.folder(tmp_path, contestant, seed)).records("metrics")
         shipped = results.steps
         shipped = shipped[(shipped.recipe == contestant.label) & (shipped.seed == seed)].iloc[0]
