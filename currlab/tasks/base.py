@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import operator
 import random
+import string
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from currlab.errors import CurrlabError
+from currlab.tasks.text import slip
 
 Key = tuple[str, int, int]
 
 OPEN, CLOSE = "<answer>", "</answer>"
+PHRASES = ("Q: {}", "Problem: {}", "please {}", "now {}", "{} ?", "{}, please")
 # One prompt in five is a test prompt: 500 draws miss it with a chance of 1e-48.
 MAX_DRAWS = 500
 
@@ -45,7 +48,9 @@ class Task(ABC):
 
     A new task is one subclass: `name`, `title`, `max_level`, and `draw`; `check` and `steps` where
     the defaults (equal text, no written thought) do not fit. Levels run from 1 to `max_level`.
-    `currlab.tasks.register_task` makes it known by its name.
+    `currlab.tasks.register_task` makes it known by its name. Choices, blanks, hints, noise and
+    masks then work for it (`currlab.tasks.variants`); `near_miss`, `simplify`, `rephrase` and
+    `distractor` are where a task says what it knows better than the defaults.
 
     >>> from currlab.tasks import get_task
     >>> problem = get_task("sorting").make(level=3, seed=0)
@@ -71,6 +76,41 @@ class Task(ABC):
         The last step ends with the answer.
         """
         return []
+
+    # ------------------------------------------------------------ what variants are made of
+
+    def near_miss(self, problem: Problem, rng: random.Random) -> str:
+        """An answer that looks right; whoever uses it checks that it is wrong.
+
+        By default the right answer after a slip of the pen, or another problem's answer.
+        """
+        if rng.random() < 0.8:
+            return slip(problem.answer, problem.answer + self._other_answer(problem, rng), rng)
+        return self._other_answer(problem, rng)
+
+    def _other_answer(self, problem: Problem, rng: random.Random) -> str:
+        return self.make(problem.level, rng.randrange(1000)).answer
+
+    def simplify(self, problem: Problem, share: float, rng: random.Random) -> str | None:
+        """A prompt with the same answer and about `share` of the work done, or None.
+
+        By default the first steps of the worked solution stand behind the prompt; the last one,
+        which ends with the answer, never does.
+        """
+        given = self.steps(problem)[:-1]
+        given = given[: max(1, round(share * len(given)))]
+        return "\n".join((problem.prompt, *given)) if given else None
+
+    def rephrase(self, problem: Problem, rng: random.Random) -> str | None:
+        """Another prompt, about as hard, with the same answer; None if there is none.
+
+        By default other words around the same question.
+        """
+        return rng.choice(PHRASES).format(problem.prompt)
+
+    def distractor(self, problem: Problem, rng: random.Random) -> str:
+        """A few characters that do not matter to the problem: by default a field such as ``q=7``."""
+        return f"{rng.choice(string.ascii_lowercase)}={rng.randrange(10)}"
 
     @property
     def levels(self) -> range:

@@ -1,4 +1,4 @@
-"""Tasks by name; ``gym:NAME`` makes a task of any reasoning-gym dataset."""
+"""Tasks by name; ``gym:NAME`` makes a task of any reasoning-gym dataset, ``NAME@FORM`` another form."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import inspect
 import re
 
 from currlab.errors import CurrlabError
-from currlab.tasks import gym, knights_knaves, numbers, sequences
+from currlab.tasks import forms, gym, knights_knaves, numbers, sequences
 from currlab.tasks.base import Task
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -58,7 +58,11 @@ def task_names() -> list[str]:
 
 
 def get_task(name: str) -> Task:
-    """The task called `name`, always the same object; ``gym:NAME`` for reasoning-gym's datasets."""
+    """The task called `name`, always the same object.
+
+    ``gym:NAME`` is a dataset of reasoning-gym, ``NAME@choice4`` a task in another form
+    (`currlab.tasks.variants.variant`).
+    """
     if name not in INSTANCES:
         INSTANCES[name] = _new_task(name)
     return INSTANCES[name]
@@ -67,6 +71,9 @@ def get_task(name: str) -> Task:
 def _new_task(name: str) -> Task:
     if name in TASKS:
         return TASKS[name]()
+    whole, separator, form = name.rpartition(forms.SEPARATOR)
+    if separator and not form.isdigit():
+        return forms.FormTask(get_task(whole), form)
     if name.startswith(gym.PREFIX):
         return gym.GymTask(name)
     close = difflib.get_close_matches(name, TASKS, n=1)
