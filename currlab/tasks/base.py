@@ -8,6 +8,7 @@ import random
 import string
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import lru_cache
 
 from currlab.errors import CurrlabError
 from currlab.tasks.text import slip
@@ -84,12 +85,10 @@ class Task(ABC):
 
         By default the right answer after a slip of the pen, or another problem's answer.
         """
-        if rng.random() < 0.8:
-            return slip(problem.answer, problem.answer + self._other_answer(problem, rng), rng)
-        return self._other_answer(problem, rng)
-
-    def _other_answer(self, problem: Problem, rng: random.Random) -> str:
-        return self.make(problem.level, rng.randrange(1000)).answer
+        others = some_answers(self, problem.level)
+        if rng.random() < 0.1:
+            return rng.choice(others)
+        return slip(problem.answer, "".join(others), rng)
 
     def simplify(self, problem: Problem, share: float, rng: random.Random) -> str | None:
         """A prompt with the same answer and about `share` of the work done, or None.
@@ -160,6 +159,12 @@ class Task(ABC):
         steps = self.steps(problem) if thought else []
         written = f"<think>{chr(10).join(steps)}</think>" if steps else ""
         return f"{written}{OPEN}{problem.answer}{CLOSE}"
+
+
+@lru_cache(maxsize=1024)
+def some_answers(task: Task, level: int) -> tuple[str, ...]:
+    """Answers of the level's first training problems: what an answer looks like there."""
+    return tuple(task.make(level, seed).answer for seed in range(16))
 
 
 def is_test_prompt(prompt: str) -> bool:

@@ -9,6 +9,7 @@ from typing import ClassVar
 from currlab.tasks.base import Problem, Task
 
 PEOPLE = "ABCDEFG"
+SIMPLER_DRAWS = 20
 
 
 class KnightsKnaves(Task):
@@ -51,6 +52,43 @@ class KnightsKnaves(Task):
                 return lines
             if not broken:
                 supposed += suppose(world)
+
+    def near_miss(self, problem: Problem, rng: random.Random) -> str:
+        """Another assignment."""
+        return "".join(rng.choice("KN") for _ in problem.answer)
+
+    def simplify(self, problem: Problem, share: float, rng: random.Random) -> str | None:
+        """Some statements say nothing but what one other person is; None where that tells too little.
+
+        Not all of them: such statements alone fit the opposite of every solution, too.
+        """
+        truth = problem.answer
+        n = min(max(1, round(share * len(truth))), len(truth) - 1)
+        for _ in range(SIMPLER_DRAWS):
+            spoken = problem.prompt.split(" ")[1:]
+            for i in rng.sample(range(len(truth)), n):
+                other = rng.choice([j for j in range(len(truth)) if j != i])
+                said = "K" if truth[i] == truth[other] else "N"
+                spoken[i] = f"{PEOPLE[i]}:{PEOPLE[other]}={said}"
+            if solutions(spoken) == [truth]:
+                return f"knights {' '.join(spoken)}"
+        return None
+
+    def rephrase(self, problem: Problem, rng: random.Random) -> str | None:
+        """The same statements with sides exchanged: ``A=C|B=N`` as ``B=N|C=A``."""
+        spoken = (_exchanged(statement, rng) for statement in problem.prompt.split(" ")[1:])
+        return f"knights {' '.join(spoken)}"
+
+
+def _exchanged(statement: str, rng: random.Random) -> str:
+    """The statement with its claims, and the people that a claim compares, in random order."""
+    speaker, _, said = statement.partition(":")
+    joint = "&" if "&" in said else "|"
+    claims = said.split(joint)
+    for i, part in enumerate(claims):
+        if part[-1] in PEOPLE and rng.random() < 0.5:
+            claims[i] = part[-1] + part[1:-1] + part[0]
+    return f"{speaker}:{joint.join(rng.sample(claims, len(claims)))}"
 
 
 def suppose(world: str) -> list[str]:

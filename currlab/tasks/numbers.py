@@ -20,6 +20,7 @@ OPERATIONS: dict[type[ast.operator], tuple[str, Callable]] = {
     ast.Mult: ("*", operator.mul),
     ast.Div: ("/", operator.truediv),
 }
+MIRRORED = {"+": "-", "-": "+"}
 Report = Callable[[Fraction, str, Fraction, Fraction], None]
 
 
@@ -47,6 +48,24 @@ class ModularChain(Task):
     def steps(self, problem: Problem) -> list[str]:
         """One operation a line, with its running value."""
         return running(problem.prompt.removeprefix("chain "))
+
+    def simplify(self, problem: Problem, share: float, rng: random.Random) -> str | None:
+        """The first operations are done, never the last one; None where there is only one."""
+        chain = problem.prompt.removeprefix("chain ")
+        lines = running(chain)
+        done = max(1, round(share * (len(lines) - 1)))
+        return f"chain {lines[done - 1][-1]}{chain[1 + 2 * done :]}" if len(lines) > 1 else None
+
+    def rephrase(self, problem: Problem, rng: random.Random) -> str | None:
+        """Some sums as differences and the other way round: +3 is -7 on the last digit."""
+        chain = problem.prompt.removeprefix("chain ")
+        terms = list(zip(chain[1::2], chain[2::2], strict=True))
+        return f"chain {chain[0]}" + "".join(
+            MIRRORED[sign] + str(-int(digit) % 10)
+            if sign in MIRRORED and rng.random() < 0.5
+            else sign + digit
+            for sign, digit in terms
+        )
 
 
 def running(chain: str) -> list[str]:
@@ -102,6 +121,19 @@ class Countdown(Task):
 
         value(parse(problem.answer), report)
         return [*lines, problem.answer]
+
+    def near_miss(self, problem: Problem, rng: random.Random) -> str:
+        """Another expression of the same numbers."""
+        return combine(self._shuffled(problem, rng), rng)[1]
+
+    def rephrase(self, problem: Problem, rng: random.Random) -> str | None:
+        """The numbers in another order."""
+        target, _, _ = problem.prompt.partition(" from ")
+        return f"{target} from {' '.join(map(str, self._shuffled(problem, rng)))}"
+
+    def _shuffled(self, problem: Problem, rng: random.Random) -> list[int]:
+        numbers = [int(n) for n in problem.prompt.partition(" from ")[2].split()]
+        return rng.sample(numbers, len(numbers))
 
 
 def combine(numbers: list[int], rng: random.Random) -> tuple[Fraction, str]:

@@ -25,6 +25,10 @@ def question(problem: Problem) -> str:
     return problem.prompt.rpartition(" ")[2]
 
 
+def shuffled(text: str, rng: random.Random) -> str:
+    return "".join(rng.sample(text, len(text)))
+
+
 class Sorting(Task):
     """Sort digits. Level = number of digits - 1."""
 
@@ -44,6 +48,15 @@ class Sorting(Task):
             left, done = left.replace(smallest, "", 1), done + smallest
             lines.append(f"{left}|{done}")
         return lines
+
+    def simplify(self, problem: Problem, share: float, rng: random.Random) -> str | None:
+        """The smallest digits stand in front already."""
+        done = problem.answer[: max(1, round(share * len(problem.answer)))]
+        return f"sort {done}{shuffled(problem.answer[len(done) :], rng)}"
+
+    def rephrase(self, problem: Problem, rng: random.Random) -> str | None:
+        """The same digits in another order."""
+        return f"sort {shuffled(problem.answer, rng)}"
 
 
 class Dedupe(Task):
@@ -68,6 +81,23 @@ class Dedupe(Task):
             kept += digit if digit not in kept else ""
             lines.append(f"{digits[i:]}|{kept}")
         return lines
+
+    def simplify(self, problem: Problem, share: float, rng: random.Random) -> str | None:
+        """Some of the repeated digits are gone; None where none is repeated."""
+        digits = question(problem)
+        repeated = [i for i, digit in enumerate(digits) if digit in digits[:i]]
+        gone = rng.sample(repeated, min(len(repeated), max(1, round(share * len(repeated)))))
+        left = "".join(digit for i, digit in enumerate(digits) if i not in gone)
+        return f"dedupe {left}" if gone else None
+
+    def rephrase(self, problem: Problem, rng: random.Random) -> str | None:
+        """As many repeated digits, but others and elsewhere."""
+        digits = problem.answer
+        for _ in range(len(question(problem)) - len(problem.answer)):
+            digit = rng.choice(problem.answer)
+            at = rng.randint(digits.index(digit) + 1, len(digits))
+            digits = digits[:at] + digit + digits[at:]
+        return None if digits == problem.answer else f"dedupe {digits}"
 
 
 class Reverse(Task):
@@ -108,6 +138,18 @@ class Rotate(Task):
         _, k, digits = problem.prompt.split(" ")
         return [digits[i:] + digits[:i] for i in range(1, int(k) + 1)]
 
+    def simplify(self, problem: Problem, share: float, rng: random.Random) -> str | None:
+        """Some digits have moved already; None where only one has to."""
+        k = int(problem.prompt.split(" ")[1])
+        return self._rotated(problem, k - max(1, round(share * (k - 1)))) if k > 1 else None
+
+    def rephrase(self, problem: Problem, rng: random.Random) -> str | None:
+        """Another number of digits to move, and a string that it makes the same answer of."""
+        return self._rotated(problem, rng.randint(1, min(9, len(problem.answer) - 1)))
+
+    def _rotated(self, problem: Problem, k: int) -> str:
+        return f"rotate {k} {problem.answer[-k:]}{problem.answer[:-k]}"
+
 
 class Brackets(Task):
     """Close an unfinished word of three kinds of brackets. Level = number of brackets to close.
@@ -124,23 +166,43 @@ class Brackets(Task):
     max_level: ClassVar[int] = 16
 
     def draw(self, level: int, rng: random.Random) -> tuple[str, str]:
-        opened = [rng.choice("([{") for _ in range(level)]
-        # The closed pairs are balanced words in the gaps around the open brackets.
-        gaps = [""] * (level + 1)
-        for _ in range(2 + (level - 1) // 3):
-            i = rng.randrange(len(gaps))
-            gaps[i] = insert_pair(gaps[i], rng)
-        word = gaps[0] + "".join(o + gap for o, gap in zip(opened, gaps[1:], strict=True))
+        opened = "".join(rng.choice("([{") for _ in range(level))
+        word = with_pairs(opened, 2 + (level - 1) // 3, rng)
         return f"close {word}", "".join(CLOSER[o] for o in reversed(opened))
 
     def steps(self, problem: Problem) -> list[str]:
         """Strike out one closed pair a line; what stays open is closed from the right."""
         word, lines = question(problem), []
-        while (at := innermost_pair(word)) is not None:
-            word = word[:at] + word[at + 2 :]
+        while pairs := closed_pairs(word):
+            word = word[: pairs[0]] + word[pairs[0] + 2 :]
             lines.append(word)
         lines.append(f"{word}|{''.join(CLOSER[o] for o in reversed(word))}")
         return lines
+
+    def simplify(self, problem: Problem, share: float, rng: random.Random) -> str | None:
+        """Some of the pairs that are closed already are gone."""
+        word = question(problem)
+        for _ in range(max(1, round(share * (len(word) - problem.level) / 2))):
+            at = rng.choice(closed_pairs(word))
+            word = word[:at] + word[at + 2 :]
+        return f"close {word}"
+
+    def rephrase(self, problem: Problem, rng: random.Random) -> str | None:
+        """As many closed pairs, but others and elsewhere."""
+        word = question(problem)
+        pairs = (len(word) - problem.level) // 2
+        while closed := closed_pairs(word):
+            word = word[: closed[0]] + word[closed[0] + 2 :]
+        return f"close {with_pairs(word, pairs, rng)}"
+
+
+def with_pairs(opened: str, pairs: int, rng: random.Random) -> str:
+    """The open brackets with so many closed pairs, as balanced words in the gaps around them."""
+    gaps = [""] * (len(opened) + 1)
+    for _ in range(pairs):
+        i = rng.randrange(len(gaps))
+        gaps[i] = insert_pair(gaps[i], rng)
+    return gaps[0] + "".join(o + gap for o, gap in zip(opened, gaps[1:], strict=True))
 
 
 def insert_pair(word: str, rng: random.Random) -> str:
@@ -149,6 +211,6 @@ def insert_pair(word: str, rng: random.Random) -> str:
     return word[:at] + kind + CLOSER[kind] + word[at:]
 
 
-def innermost_pair(word: str) -> int | None:
-    """Where the first opening bracket stands that is closed by its right neighbour."""
-    return next((i for i in range(len(word) - 1) if CLOSER.get(word[i]) == word[i + 1]), None)
+def closed_pairs(word: str) -> list[int]:
+    """Where the opening brackets stand that are closed by their right neighbour."""
+    return [i for i in range(len(word) - 1) if CLOSER.get(word[i]) == word[i + 1]]

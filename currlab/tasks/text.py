@@ -49,9 +49,9 @@ def pieces(items: Sequence[Item], n: int) -> list[Sequence[Item]]:
     ['abc', 'de']
     """
     check_number("n", n, 1)
-    n = min(n, len(items))
+    n = max(1, min(n, len(items)))
     ends = [-(-len(items) * i // n) for i in range(n + 1)]
-    return [items[a:b] for a, b in itertools.pairwise(ends)]
+    return [items[a:b] for a, b in itertools.pairwise(ends) if a < b]
 
 
 def check_share(share: float) -> None:

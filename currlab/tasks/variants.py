@@ -15,9 +15,9 @@ of their own, which stands in `Variant.answer`.
 >>> print(choices(task, problem, 3, random.Random(0)).prompt)
 sort 2373
 one of:
+3237
 2337
-2677
-3468
+2338
 """
 
 from __future__ import annotations
@@ -25,17 +25,14 @@ from __future__ import annotations
 import random
 import re
 import string
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 from currlab.errors import CurrlabError
-from currlab.tasks.base import CLOSE, OPEN, Problem, Task, is_test_prompt
+from currlab.tasks.base import CLOSE, OPEN, Problem, Task, is_test_prompt, some_answers
 from currlab.tasks.text import HIDDEN, check_number, check_share, hide, pieces
 
 MAX_OPTIONS = 26  # one letter each
-SLIPS_AN_OPTION = 40
-DRAWS = 40
+DRAWS = 40  # of a near miss, or of another prompt, until one fits
 FORM = re.compile(r"(choice|letter)([1-9][0-9]?)|open|judge|cloze([1-9][0-9]?)?")
 YES, NO = "yes", "no"
 
@@ -71,16 +68,21 @@ def near_misses(task: Task, problem: Problem, n: int, rng: random.Random) -> lis
     """At most `n` different wrong answers that look right; fewer where there are no more.
 
     Each is wrong by the task's own check, and none has a line break, a tag or blanks at its ends.
+    Those as long as the right answer come first: a length should not give it away.
     """
     check_number("n", n, 0)
-    found: list[str] = []
-    for _ in range(SLIPS_AN_OPTION * n):
-        if len(found) == n:
+    right = problem.answer.strip()
+    seen, alike, others = {right}, [], []
+    for _ in range(DRAWS * n):
+        if len(alike) == n:
             break
         wrong = task.near_miss(problem, rng).strip()
-        if _is_option(wrong) and wrong not in found and not task.check(problem, wrong):
-            found.append(wrong)
-    return found
+        if wrong in seen:
+            continue
+        seen.add(wrong)
+        if _is_option(wrong) and not task.check(problem, wrong):
+            (alike if len(wrong) == len(right) else others).append(wrong)
+    return (alike + others)[:n]
 
 
 def choices(
@@ -134,15 +136,9 @@ def cloze(task: Task, problem: Problem, share: float, rng: random.Random) -> Var
     if characters < 2 or HIDDEN in answer:
         return None
     hidden = min(max(1, round(share * characters)), characters - 1)
-    chance = len(alphabet(task, problem.level)) ** -hidden
+    symbols = {c for seen in some_answers(task, problem.level) for c in seen if not c.isspace()}
+    chance = len(symbols) ** -hidden
     return Variant(f"{problem.prompt}\nfill in: {hide(answer, hidden, rng)}", None, chance)
-
-
-@lru_cache(maxsize=1024)
-def alphabet(task: Task, level: int) -> str:
-    """The characters that a level's answers are made of, seen in a few training problems."""
-    answers = (task.make(level, seed).answer for seed in range(16))
-    return "".join(sorted({c for answer in answers for c in answer if not c.isspace()}))
 
 
 # ---------------------------------------------------------------- hints
@@ -158,8 +154,9 @@ def chunks(task: Task, problem: Problem, n: int | None = None, thought: bool = F
     """
     steps = task.steps(problem) if thought else []
     items = [f"{line}\n" for line in steps[:-1]] + steps[-1:] if steps else list(problem.answer)
-    cut = ["".join(piece) for piece in pieces(items, len(items) if n is None else n)]
-    return [("<think>" if steps else OPEN) + cut[0], *cut[1:]]
+    n = max(1, len(items)) if n is None else n
+    first, *others = ["".join(piece) for piece in pieces(items, n)] or [""]
+    return [("<think>" if steps else OPEN) + first, *others]
 
 
 def prefix(task: Task, problem: Problem, share: float, thought: bool = False) -> str:
@@ -178,28 +175,36 @@ def prefix(task: Task, problem: Problem, share: float, thought: bool = False) ->
 
 
 def simpler(task: Task, problem: Problem, share: float, rng: random.Random) -> Variant | None:
-    """A prompt with the same answer and about `share` of the work done; None if there is none."""
+    """A prompt with the same answer and about `share` of the work done; None if there is none.
+
+    Where no such prompt can be shown (see `_showable`), more or less of the work is done.
+    """
     check_share(share)
-    return _same_split(problem, lambda: task.simplify(problem, share, rng))
+    for i in range(DRAWS):
+        prompt = task.simplify(problem, share if i < DRAWS // 2 else rng.random(), rng)
+        if _showable(prompt, problem):
+            return Variant(prompt)
+    return None
 
 
 def reworded(task: Task, problem: Problem, rng: random.Random) -> Variant | None:
     """Another prompt of the same difficulty with the same answer; None if there is none."""
-    return _same_split(problem, lambda: task.rephrase(problem, rng))
-
-
-def _same_split(problem: Problem, draw: Callable[[], str | None]) -> Variant | None:
-    """A drawn prompt, unless it is the old one or a problem of the other split.
-
-    A training problem's rewrite may not be a test problem: it would be learnt, then tested.
-    """
     for _ in range(DRAWS):
-        prompt = draw()
-        if prompt is None:
-            return None
-        if prompt != problem.prompt and is_test_prompt(prompt) == (problem.seed < 0):
+        if _showable(prompt := task.rephrase(problem, rng), problem):
             return Variant(prompt)
     return None
+
+
+def _showable(prompt: str | None, problem: Problem) -> bool:
+    """Is this another prompt, and not a test problem where `problem` is for training?
+
+    A training problem's rewrite could be a test problem as it stands: learnt first, tested then.
+    """
+    return (
+        prompt is not None
+        and prompt != problem.prompt
+        and is_test_prompt(prompt) == (problem.seed < 0)
+    )
 
 
 # ---------------------------------------------------------------- noise and masks
