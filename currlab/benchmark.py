@@ -22,7 +22,7 @@ from trl import GRPOTrainer
 
 from currlab.curricula import Clock, make_recipe
 from currlab.files import write_json_atomic
-from currlab.models import chat_prompt, load_model
+from currlab.models import chat_prompt, load_model, prompt_ids
 from currlab.progress import progress
 from currlab.runs import package_versions
 from currlab.tasks import Problem, get_task
@@ -30,7 +30,6 @@ from currlab.training.collect import Collector
 from currlab.training.config import TrainingConfig
 from currlab.training.decoders import left_pad
 from currlab.training.grpo_trainer import CurriculumGRPOTrainer
-from currlab.training.policy import prompt_ids
 from currlab.training.rollouts import sample_completions
 from currlab.training.scratch import ScratchTrainer
 from currlab.training.trl_data import grpo_config, step_plan

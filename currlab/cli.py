@@ -83,7 +83,7 @@ def lab(workspace: Path, reset: str | None, port: int, no_browser: bool) -> None
     The copies are made once. An update of the project refreshes those that you have not changed.
     """
     from currlab import workspace as copies
-    from currlab.execute import notebooks_folder
+    from currlab.jobs import notebooks_folder
 
     if reset is None:
         copies.serve(notebooks_folder(), workspace, port, browser=not no_browser)
@@ -95,7 +95,7 @@ def lab(workspace: Path, reset: str | None, port: int, no_browser: bool) -> None
     epilog=_examples(
         "currlab run 00 --profile smoke",
         "currlab run 00 -p seed 1 -p steps 300 --out runs",
-        "currlab run 00 01 02   (one after the other)",
+        "currlab run 00 04 11 --seeds 0-4   (each with five seeds)",
     )
 )
 @click.argument("notebooks", nargs=-1, required=True, metavar="NOTEBOOK...")
@@ -103,27 +103,26 @@ def lab(workspace: Path, reset: str | None, port: int, no_browser: bool) -> None
     "-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter."
 )
 @click.option("--profile", metavar="NAME", help="smoke, cpu or gpu; else the notebook's default.")
+@click.option("--seeds", metavar="0-4", help="Repeat everything with each of these seeds.")
 @click.option("--out", default="runs", help="Folder for the results.", show_default=True)
 def run(
     notebooks: tuple[str, ...],
     parameters: tuple[tuple[str, str], ...],
     profile: str | None,
+    seeds: str | None,
     out: str,
 ) -> None:
-    """Execute notebooks, by number or path, and leave each with an HTML page."""
-    from currlab.execute import NotebookError, prepare, run_job
+    """Execute notebooks, by number or path, and leave each with its page and results.
 
-    failed = False
+    What was done before with the same notebook and parameters is not repeated. A notebook that
+    fails is kept, the others go on, and the exit status is 1.
+    """
+    from currlab.batch import run_batch
+    from currlab.jobs import make_jobs
+
     # Everything is checked before the first one starts.
-    for job in [prepare(notebook, dict(parameters), profile, out) for notebook in notebooks]:
-        try:
-            done = run_job(job)
-        except NotebookError as error:
-            failed = True
-            click.echo(f"Error: {error}", err=True)
-        else:
-            click.echo(f"{done.notebook}\n{done.html}")
-    sys.exit(failed)
+    jobs = make_jobs(notebooks, dict(parameters), profile, seeds, out)
+    sys.exit(run_batch(jobs, click.echo))
 
 
 @app.command(epilog=_examples("currlab report runs/sec-0", "currlab report runs/*"))
@@ -190,7 +189,11 @@ def papers(name: str | None, search: str, as_json: bool, **wanted: str | None) -
         "torchrun --standalone --nproc_per_node 2 -m currlab train --engine trl --out runs/two",
     )
 )
-@click.option("--select", default="sec", show_default=True, help="Strategy of the select dial.")
+@click.option("--select", default="sec", show_default=True, help="Which problem is next?")
+@click.option("--present", default="plain", show_default=True, help="How is it shown?")
+@click.option("--sample", default="fixed_group", show_default=True, help="How many rollouts?")
+@click.option("--reward", default="exact", show_default=True, help="What earns credit?")
+@click.option("--update", default="grpo", show_default=True, help="What moves the weights?")
 @click.option("--engine", default="scratch", show_default=True, help="scratch or trl.")
 @click.option(
     "--levels",

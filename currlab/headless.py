@@ -26,10 +26,11 @@ def train_once(
     seed: int,
     profile: str,
     out: str,
+    **dials: str,
 ) -> dict[str, Any]:
     """Train in folder `out`, or resume it; returns the results, which are also in results.json."""
     chosen = get_profile(profile).apply()
-    recipe = make_recipe(select, seed=seed, settings=parse_settings(settings))
+    recipe = make_recipe(select, seed=seed, settings=parse_settings(settings), **dials)
     given = {"levels": parse_levels(levels)} if levels else {}
     config = TrainingConfig(model=model, steps=steps, seed=seed, **given)
     config.catalog()

@@ -6,6 +6,7 @@ The cell holds lines of the form ``name: type = literal  # help`` and nothing el
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +108,24 @@ def read_literal(text: str) -> Any:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return text
+
+
+def whole_numbers(given: Any, what: str) -> tuple[int, ...]:
+    """Different whole numbers from ``3``, ``[0, 2]``, ``"0-7"`` or ``"0-3,8"``.
+
+    >>> whole_numbers("0-2,8", "seeds")
+    (0, 1, 2, 8)
+    """
+    parts = given if isinstance(given, list) else str(given).replace(" ", "").split(",")
+    numbers: list[int] = []
+    for part in parts:
+        match = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", str(part))
+        if match is None or not 0 <= int(match[2] or match[1]) - int(match[1]) < 10_000:
+            raise CurrlabError(f"The {what} must be whole numbers such as 0-7; got {given!r}.")
+        numbers += range(int(match[1]), int(match[2] or match[1]) + 1)
+    if not numbers or len(set(numbers)) < len(numbers):
+        raise CurrlabError(f"The {what} must be different numbers, at least one; got {given!r}.")
+    return tuple(numbers)
 
 
 def _matches(kind: str, value: Any) -> bool:

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 import currlab
+from currlab.curricula import Recipe, make_recipe
 from currlab.errors import CurrlabError
 from currlab.evaluation import evaluate
 from currlab.files import read_json, write_json_atomic
@@ -38,13 +39,20 @@ STEP_COLUMNS = ("step", "tokens_generated", "reward", "zero_variance", "entropy"
 
 @dataclass(frozen=True)
 class Contestant:
-    """A recipe in a study: its label, the select strategy, parameters, engine and seeds."""
+    """A recipe in a study: its label, strategies, their parameters, engine and seeds.
+
+    `dials` names strategies of the other dials, such as ``{"present": "cog_drift"}``.
+    """
 
     label: str
     select: str
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     engine: str = "scratch"
     seeds: tuple[int, ...] | None = None
+    dials: Mapping[str, str] = field(default_factory=dict)
+
+    def recipe(self, seed: int = 0) -> Recipe:
+        return make_recipe(self.select, seed, self.settings, **self.dials)
 
 
 @dataclass(frozen=True)
@@ -148,6 +156,17 @@ def study_meta(study: Study) -> dict[str, Any]:
         "versions": package_versions(),
         "date": datetime.date.today().isoformat(),
         "command": f"currlab study {study.name}",
+    }
+
+
+def complete(described: Mapping[str, Any]) -> dict[str, Any]:
+    """A study as an older version described it, with the defaults of fields that came later."""
+    plain = Contestant("", "")
+    now = json.loads(json.dumps({"config": asdict(TrainingConfig()), "contestant": asdict(plain)}))
+    return {
+        **described,
+        "config": {**now["config"], **described["config"]},
+        "contestants": [{**now["contestant"], **one} for one in described["contestants"]],
     }
 
 

@@ -23,9 +23,9 @@ from typing import Any
 
 import yaml
 
-from currlab.curricula import make_recipe
 from currlab.errors import CurrlabError
 from currlab.models.load import SHAPES, SHIPPED
+from currlab.parameters import whole_numbers
 from currlab.study import Contestant, Study
 from currlab.study_results import BASE
 from currlab.training.config import TrainingConfig
@@ -64,7 +64,7 @@ def make_studies(data: Mapping[str, Any]) -> tuple[Study, ...]:
     contestants = _list(data.pop("contestants", []), "contestants")
     name = _name(data.pop("name"), "A study's name")
     models = [_model(model) for model in _list(data.pop("models"), "models")]
-    seeds = _numbers(data.pop("seeds"), "seeds")
+    seeds = whole_numbers(data.pop("seeds"), "seeds")
     if "levels" in data:
         data["levels"] = _levels(data["levels"])
     config = TrainingConfig(**{key: _typed(key, value) for key, value in data.items()})
@@ -121,15 +121,21 @@ def _contestant(given: Any) -> Contestant:
             f"Unknown engine '{entry['engine']}'; the engines are {', '.join(ENGINES)}."
         )
     if entry.get("seeds") is not None:
-        entry["seeds"] = _numbers(entry["seeds"], "seeds")
+        entry["seeds"] = whole_numbers(entry["seeds"], "seeds")
     settings = entry.get("settings", {})
     if not isinstance(settings, dict) or not all(isinstance(s, dict) for s in settings.values()):
         raise CurrlabError(
             "'settings' are parameters by strategy, such as {sec: {temperature: 0.5}}; "
             f"got {settings!r}."
         )
-    make_recipe(entry["select"], settings=settings)
-    return Contestant(**entry)
+    dials = entry.get("dials", {})
+    if not isinstance(dials, dict):
+        raise CurrlabError(
+            f"'dials' are strategies by dial, such as {{present: plain}}; got {dials!r}."
+        )
+    contestant = Contestant(**entry)
+    contestant.recipe()
+    return contestant
 
 
 def parse_levels(text: str) -> tuple[str, str]:
@@ -143,21 +149,7 @@ def parse_levels(text: str) -> tuple[str, str]:
 def _levels(given: Any) -> dict[str, tuple[int, ...]]:
     if not isinstance(given, dict) or not given:
         raise CurrlabError(f"'levels' are tasks and levels, such as sorting: 1-12; got {given!r}.")
-    return {str(task): _numbers(levels, f"levels of {task}") for task, levels in given.items()}
-
-
-def _numbers(given: Any, what: str) -> tuple[int, ...]:
-    """Whole numbers from ``3``, ``[0, 2]``, ``"0-7"`` or ``"0-3,8"``; no number twice."""
-    parts = given if isinstance(given, list) else str(given).replace(" ", "").split(",")
-    numbers: list[int] = []
-    for part in parts:
-        match = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", str(part))
-        if match is None or not 0 <= int(match[2] or match[1]) - int(match[1]) < 10_000:
-            raise CurrlabError(f"The {what} must be whole numbers such as 0-7; got {given!r}.")
-        numbers += range(int(match[1]), int(match[2] or match[1]) + 1)
-    if not numbers or len(set(numbers)) < len(numbers):
-        raise CurrlabError(f"The {what} must be different numbers, at least one; got {given!r}.")
-    return tuple(numbers)
+    return {str(task): whole_numbers(levels, f"levels of {task}") for task, levels in given.items()}
 
 
 def _typed(key: str, value: Any) -> Any:

@@ -11,7 +11,6 @@ from pathlib import Path
 import pandas as pd
 from joblib import Parallel, delayed, parallel_config
 
-from currlab.curricula import make_recipe
 from currlab.errors import CurrlabError
 from currlab.runs import Run
 from currlab.study import Contestant, Study, gather
@@ -27,9 +26,8 @@ def run_one(study: Study, contestant: Contestant, seed: int, root: Path) -> str:
     from currlab.training.launch import launch
 
     torch.set_num_threads(1)
-    recipe = make_recipe(contestant.select, seed=seed, settings=contestant.settings)
     launch(
-        recipe,
+        contestant.recipe(seed),
         replace(study.config, seed=seed),
         study.folder(root, contestant, seed),
         contestant.engine,

@@ -16,7 +16,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from currlab.curricula.data import Catalog, Clock, Group, Pick, Policy, Rollout, Score, View
+from currlab.curricula.data import (
+    Catalog,
+    Clock,
+    Demonstration,
+    Group,
+    Pick,
+    Policy,
+    Rollout,
+    Score,
+    View,
+)
 from currlab.errors import CurrlabError
 from currlab.tasks import Problem
 
@@ -65,6 +75,14 @@ class Strategy:
 
     def fresh_memory(self) -> dict[str, Any]:
         """What the strategy remembers at the start; numbers, strings, lists and dictionaries."""
+        return {}
+
+    def references(self) -> dict[str, float | str]:
+        """Models that it compares the policy with, by name; the engine keeps them for it.
+
+        A number makes a copy of the policy that keeps this share of itself in every step and takes
+        the rest from the policy: 1.0 is a frozen copy. Text is the name or the folder of a model.
+        """
         return {}
 
     def observe(self, groups: Sequence[Group], metrics: Mapping[str, float]) -> None:
@@ -149,12 +167,17 @@ class Sample(Strategy):
 
     # Rounds of extra picks after the first; 0 means that `after` can only drop rollouts.
     max_rounds: ClassVar[int] = 0
+    # How many times the plan's rollouts a step may keep at most. TRL needs the number beforehand.
+    growth: ClassVar[int] = 1
 
     def plan(self, picks: Sequence[Pick], clock: Clock) -> Plan:
         raise NotImplementedError
 
     def after(self, groups: Sequence[Group], clock: Clock) -> tuple[list[Group], list[Pick]]:
-        """The groups with `kept` flags set, and extra picks wanted before the update."""
+        """The groups with `kept` flags set, and extra picks wanted before the update.
+
+        `groups` are all groups of the step, those of every process; draw from `self.rng`.
+        """
         return list(groups), []
 
 
@@ -171,13 +194,28 @@ class Reward(Strategy):
 class Update(Strategy):
     """Which signal moves the weights?"""
 
-    # A loss of its own, or None for the engines' common GRPO loss:
-    # (log_probabilities, old_log_probabilities, advantages, mask, groups) -> loss.
+    # A loss of its own, or None for the engines' common GRPO loss: (LossBatch, groups) -> loss.
     objective: Callable[..., Any] | None = None
+    # Whether the objective reads token entropies, which cost time.
+    needs_entropies: ClassVar[bool] = False
 
     def advantages(self, groups: Sequence[Group]) -> list[tuple[float, ...]]:
         """For each group one advantage a rollout, in order."""
         raise NotImplementedError
+
+    def imitate(
+        self, groups: Sequence[Group], catalog: Catalog, clock: Clock
+    ) -> list[Demonstration]:
+        """Worked answers whose likelihood this step raises, too; drawn alike in every process."""
+        return []
+
+    def weights(self, clock: Clock) -> tuple[float, float]:
+        """Factors of the reinforcement loss and of the likelihood loss on demonstrations."""
+        return 1.0, 1.0
+
+    def token_weights(self, log_probabilities: Any) -> Any:
+        """Weights [rows, tokens] of the demonstrations' tokens, from their log-probabilities."""
+        return None
 
     def trainer_settings(self) -> dict[str, Any]:
         """Settings of TRL's `GRPOConfig` that make it compute the same loss."""
@@ -212,6 +250,17 @@ class Recipe:
             strategy = getattr(self, dial)
             unique.setdefault(id(strategy), strategy)
         return list(unique.values())
+
+    def references(self) -> dict[str, float | str]:
+        """The models that any dial compares the policy with; one name means one model."""
+        wanted: dict[str, float | str] = {}
+        for strategy in self.strategies:
+            for name, what in strategy.references().items():
+                if wanted.setdefault(name, what) != what:
+                    raise CurrlabError(
+                        f"Two strategies want another model '{name}': {wanted[name]} and {what}."
+                    )
+        return wanted
 
     def with_dial(self, dial: str, strategy: Strategy) -> Recipe:
         """The same recipe with another strategy on one dial."""

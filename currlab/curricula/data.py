@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from currlab.errors import CurrlabError
-from currlab.tasks import Key, Problem, Task, get_task
+from currlab.tasks import Problem, Task, get_task
 
 # Rewards closer than this are equal: exact-zero variance tests fail on floats.
 EQUAL_REWARDS = 1e-6
@@ -30,14 +30,15 @@ class Pick:
     """What select asks for: a problem of this arm.
 
     `seed` None means a fresh problem. `view` holds wishes to the present dial. An extra pick (made
-    by the sample dial) names its `parent`; with `merge` its rollouts join the parent's group.
+    by the sample dial) names its `parent`, the place of a group among the step's groups; with
+    `merge` its rollouts join that group, else they make a group of their own.
     """
 
     arm: str
     seed: int | None = None
     view: Mapping[str, Any] = field(default_factory=dict)
     rollouts: int | None = None
-    parent: Key | None = None
+    parent: int | None = None
     merge: bool = False
 
 
@@ -47,7 +48,10 @@ class View:
 
     `train_prompt` is what the update conditions on when it differs from `prompt`. `prefix_credit`
     says which prefix tokens take part in the policy loss: "none", "all", or the share of them with
-    the highest entropy. `prefix_nll` weighs a likelihood term on the prefix.
+    the highest entropy. `prefix_nll` weighs a likelihood term on the prefix. `answer` is what counts
+    as right where it is not the problem's own answer (None: the task verifies). `kind` names the form
+    for logs and for the strategy that made it; `easier` says that passing this view is no proof of
+    passing the plain one.
     """
 
     prompt: str
@@ -55,6 +59,15 @@ class View:
     train_prompt: str | None = None
     prefix_credit: str | float = "none"
     prefix_nll: float = 0.0
+    answer: str | None = None
+    kind: str = "plain"
+    easier: bool = False
+
+    @property
+    def hinted(self) -> bool:
+        """True if it gives part of the answer away, or is easier to answer than the plain problem."""
+        changed = self.train_prompt is not None or self.answer is not None
+        return bool(self.prefix) or changed or self.easier
 
 
 @dataclass(frozen=True)
@@ -118,13 +131,22 @@ class Group:
 
     @property
     def hinted(self) -> bool:
-        """True if any rollout was given part of the answer or another prompt than it trains on."""
-        return any(r.view.prefix or r.view.train_prompt is not None for r in self.rollouts)
+        """True if any rollout was helped: then the pass rate is not the plain problem's."""
+        return any(rollout.view.hinted for rollout in self.rollouts)
 
     @property
     def informative(self) -> bool:
         """False if all rewards are equal: such a group has zero advantage and teaches nothing."""
         return max(self.rewards) - min(self.rewards) > EQUAL_REWARDS
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """A worked answer to a problem that the update imitates; `weight` scales its likelihood term."""
+
+    problem: Problem
+    text: str
+    weight: float = 1.0
 
 
 class Policy(Protocol):

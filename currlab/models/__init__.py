@@ -2,13 +2,15 @@
 
 from currlab.models.load import load_model, save_model
 from currlab.models.tiny import new_model, tiny_config
-from currlab.models.tokenizer import build_tokenizer, chat_prompt
+from currlab.models.tokenizer import build_tokenizer, chat_prompt, prompt_ids, text_ids
 
 __all__ = [
     "build_tokenizer",
     "chat_prompt",
     "load_model",
     "new_model",
+    "prompt_ids",
     "save_model",
+    "text_ids",
     "tiny_config",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 SPECIAL = ("<pad>", "<eos>", "<unk>")
 # Ordinary tokens, not special ones: special tokens are stripped when a completion is decoded, and
@@ -39,7 +39,17 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def chat_prompt(tokenizer: PreTrainedTokenizerFast, question: str) -> str:
+def chat_prompt(tokenizer: PreTrainedTokenizerBase, question: str) -> str:
     """The text that the model continues: the question in the tokenizer's chat template."""
     messages = [{"role": "user", "content": question}]
     return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+
+
+def text_ids(text: str, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+    """The ids of a text as it stands, nothing added."""
+    return tuple(tokenizer(text, add_special_tokens=False)["input_ids"]) if text else ()
+
+
+def prompt_ids(question: str, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+    """The ids that the model continues when it is asked `question` (its chat template applied)."""
+    return text_ids(chat_prompt(tokenizer, question), tokenizer)

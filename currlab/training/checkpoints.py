@@ -20,6 +20,8 @@ from currlab.errors import CurrlabError
 from currlab.files import read_json, write_json_atomic
 
 RECORD, WEIGHTS, OPTIMIZER = "currlab.json", "model.safetensors", "optimizer.safetensors"
+# Copies of the policy that the recipe compares it with; only where there are any.
+REFERENCES = "references.safetensors"
 
 
 def write_checkpoint(
@@ -28,6 +30,7 @@ def write_checkpoint(
     tokenizer: PreTrainedTokenizerBase,
     optimizer: torch.optim.Optimizer,
     record: Mapping[str, Any],
+    references: Mapping[str, Tensor],
 ) -> None:
     """Write into a folder of another name, `record` last, then rename: all of it, or nothing.
 
@@ -43,6 +46,8 @@ def write_checkpoint(
     weights = {name: weight.detach().contiguous() for name, weight in model.named_parameters()}
     save_file(weights, part / WEIGHTS, metadata={"format": "pt"})
     save_file(_flat(optimizer), part / OPTIMIZER)
+    if references:
+        save_file(dict(references), part / REFERENCES)
     for file in part.iterdir():
         with file.open("rb") as written:
             os.fsync(written.fileno())
@@ -78,6 +83,12 @@ def read_checkpoint(
             parameter.copy_(weights[name])
     optimizer.load_state_dict({"state": state, "param_groups": groups})
     return record
+
+
+def read_references(folder: str | Path) -> dict[str, Tensor]:
+    """The saved copies of the policy, by name and parameter; empty where the recipe had none."""
+    path = Path(folder) / REFERENCES
+    return _tensors(path) if path.exists() else {}
 
 
 def _flat(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

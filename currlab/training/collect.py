@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from currlab.curricula.core import Recipe
@@ -22,11 +22,23 @@ class Collector:
     """Runs the dials before the update. Stateless: seeds come from (run seed, step, slot, rollout).
 
     A slot is a problem's place in the step's batch. Because a rollout's randomness depends on its
-    slot and not on its batch, slots can be spread over processes without changing any result.
+    slot and not on its batch, slots can be spread over processes without changing any result: with
+    `processes` of them each rolls out its share, and `gather` (all of a list's parts, in the order of
+    the processes) gives every process all groups.
     """
 
-    def __init__(self, recipe: Recipe, catalog: Catalog, policy: Policy, seed: int) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        catalog: Catalog,
+        policy: Policy,
+        seed: int,
+        rank: int = 0,
+        processes: int = 1,
+        gather: Callable[[list[Group]], list[Group]] = list,
+    ) -> None:
         self.recipe, self.catalog, self.policy, self.seed = recipe, catalog, policy, seed
+        self.rank, self.processes, self.gather = rank, processes, gather
         recipe.select.bind(catalog)
 
     def choose(self, n: int, clock: Clock) -> list[Pick]:
@@ -45,38 +57,34 @@ class Collector:
         seed = derive_seed(self.seed, step, slot) >> 23
         return replace(pick, seed=seed % self.catalog.pool if self.catalog.pool else seed)
 
-    def collect(self, picks: Sequence[Pick], clock: Clock, first_slot: int = 0) -> list[Group]:
-        """Scored groups for the picks; `first_slot` is the slot of the first pick.
+    def collect(self, picks: Sequence[Pick], clock: Clock) -> list[Group]:
+        """Scored groups for the picks, those of all processes.
 
         The sample dial may ask for extra picks, for a bounded number of rounds; those that merge
         join their parent's group, the others make groups of their own.
         """
-        groups = self._roll(picks, clock, first_slot, 0)
-        groups, extra = self.recipe.sample.after(groups, clock)
+        groups, extra = self.recipe.sample.after(self._roll(picks, clock, 0), clock)
         for number in range(1, self.recipe.sample.max_rounds + 1):
             if not extra:
                 break
-            extra = [
-                self._with_seed(pick, clock.step, first_slot + i) for i, pick in enumerate(extra)
-            ]
-            groups = join(groups, self._roll(extra, clock, first_slot, number))
+            extra = [self._with_seed(pick, clock.step, slot) for slot, pick in enumerate(extra)]
+            groups = join(groups, self._roll(extra, clock, number))
             groups, extra = self.recipe.sample.after(groups, clock)
         return groups
 
-    def _roll(
-        self, picks: Sequence[Pick], clock: Clock, first_slot: int, number: int
-    ) -> list[Group]:
-        """One round: every pick shown, sampled in one batch, and scored."""
+    def _roll(self, picks: Sequence[Pick], clock: Clock, number: int) -> list[Group]:
+        """One round: every pick shown, sampled in one batch, and scored; shared by the processes."""
         plan = self.recipe.sample.plan(picks, clock)
-        problems = [self.catalog.problem(pick.arm, pick.seed) for pick in picks]
+        first, last = (len(picks) * (self.rank + i) // self.processes for i in (0, 1))
+        mine, sizes = picks[first:last], plan.rollouts[first:last]
+        problems = [self.catalog.problem(pick.arm, pick.seed) for pick in mine]
         views: list[View] = []
         seeds: list[int] = []
-        for slot, (problem, pick, n) in enumerate(zip(problems, picks, plan.rollouts, strict=True)):
+        for slot, (problem, pick, n) in enumerate(zip(problems, mine, sizes, strict=True), first):
             views += self._views(problem, pick, n, clock)
-            place = (self.seed, clock.step, number, first_slot + slot)
-            seeds += [derive_seed(*place, i) for i in range(n)]
+            seeds += [derive_seed(self.seed, clock.step, number, slot, i) for i in range(n)]
         rollouts = self.policy.generate(views, seeds, plan.temperature)
-        return self._score(problems, picks, plan.rollouts, rollouts, clock)
+        return self.gather(self._score(problems, mine, sizes, rollouts, clock))
 
     def _views(self, problem: Problem, pick: Pick, n: int, clock: Clock) -> list[View]:
         shown = self.recipe.present.show(problem, pick, n, clock)
@@ -107,11 +115,10 @@ class Collector:
 def join(groups: Sequence[Group], extra: Sequence[Group]) -> list[Group]:
     """Groups with the rollouts of merging extras added to their parents."""
     joined = list(groups)
-    places = {group.problem.key: i for i, group in enumerate(joined)}
     for group in extra:
-        if group.pick.merge and group.pick.parent in places:
-            i = places[group.pick.parent]
-            joined[i] = replace(joined[i], rollouts=joined[i].rollouts + group.rollouts)
+        if group.pick.merge:
+            parent = joined[group.pick.parent]
+            joined[group.pick.parent] = replace(parent, rollouts=parent.rollouts + group.rollouts)
         else:
             joined.append(group)
     return joined

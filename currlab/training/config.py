@@ -18,7 +18,8 @@ class TrainingConfig:
     """Everything of a run but the recipe. The defaults are the lead example on two CPU cores.
 
     The run ends after `steps` optimiser steps or once `token_budget` generated tokens are spent,
-    whichever comes first; `Clock.share` is the larger of the two shares.
+    whichever comes first; `Clock.share` is the larger of the two shares. `iterations` are updates on
+    each batch of rollouts: from the second on, the policy has moved away from the one that sampled.
     """
 
     levels: Mapping[str, tuple[int, ...]] = field(default_factory=_sorting)
@@ -31,13 +32,14 @@ class TrainingConfig:
     learning_rate: float = 3e-4
     adam_betas: tuple[float, float] = (0.9, 0.95)
     max_grad_norm: float = 0.5
+    iterations: int = 1
     eval_every: int = 25
     eval_problems: int = 32
     checkpoint_every: int = 50
     pool: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("steps", "prompts_per_step", "max_new_tokens", "eval_problems"):
+        for name in ("steps", "prompts_per_step", "max_new_tokens", "eval_problems", "iterations"):
             if getattr(self, name) < 1:
                 raise CurrlabError(f"'{name}' must be at least 1; got {getattr(self, name)}.")
         for name in ("eval_every", "checkpoint_every"):

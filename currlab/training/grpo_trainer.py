@@ -27,16 +27,21 @@ from currlab.progress import progress as progress_bar
 from currlab.runs import Run
 from currlab.training.collect import Collector, with_advantages
 from currlab.training.config import TrainingConfig
-from currlab.training.policy import (
-    LanguagePolicy,
-    log_probabilities,
-    token_batch,
-    training_rows,
+from currlab.training.loss_terms import (
+    LikelihoodTerm,
+    Sampled,
+    likelihood_losses,
+    likelihood_terms,
+    loss_batch,
+    sampled,
 )
+from currlab.training.policy import LanguagePolicy
+from currlab.training.rows import kept_rollouts, policy_rows, token_batch
 from currlab.training.trl_callback import CurriculumCallback
 from currlab.training.trl_data import (
     StepSampler,
     check_recipe,
+    common_temperature,
     grpo_config,
     is_sum_over_rows,
     reward,
@@ -78,13 +83,14 @@ class CurriculumGRPOTrainer(GRPOTrainer):
         check_recipe(recipe, config, processes, micro_batches)
         self.recipe, self.config = recipe, config
         plan = step_plan(recipe, config)
-        self.group_size = plan.rollouts[0]
+        # Rows of a step for each of its picks: room for all rollouts that the recipe may keep.
+        self.room = recipe.sample.growth * sum(plan.rollouts) // config.prompts_per_step
         self.picks_here = config.prompts_per_step // processes
         self._temporary = None if run else tempfile.TemporaryDirectory()
         folder = str(run.checkpoints) if run else self._temporary.name
         save = run is not None and config.checkpoint_every > 0
         folder, save = broadcast_object_list([folder, save])
-        rows = self.picks_here * self.group_size
+        rows = self.picks_here * self.room
         arguments = grpo_config(recipe, config, plan, rows, micro_batches, device, folder, save)
         self.journal = CurriculumCallback(self, run)
         with warnings.catch_warnings():
@@ -105,14 +111,28 @@ class CurriculumGRPOTrainer(GRPOTrainer):
         self.sums_over_rows = common_loss and is_sum_over_rows(arguments)
         self.skip_zero_advantage = skip_zero_advantage and self.sums_over_rows
         self.policy = LanguagePolicy(self.model, tokenizer, config.max_new_tokens)
-        self.collector = Collector(recipe, config.catalog(), self.policy, config.seed)
+        self.policy.references.keep(recipe.references())
+        self.collector = Collector(
+            recipe,
+            config.catalog(),
+            self.policy,
+            config.seed,
+            self.accelerator.process_index,
+            processes,
+            gather_object,
+        )
         self.groups: list[Group] = []
+        self._picks: list[Pick] = []
+        self._terms: list[LikelihoodTerm] = []
+        self._imitated_at = -1
+        self._sampled: Sampled | None = None
         self.seconds: dict[str, float] = {}
 
     @property
     def clock(self) -> Clock:
         """Where the run stands; its tokens are those that all processes generated."""
-        step, tokens = self.state.global_step, self.journal.costs["tokens_generated"]
+        step = self.state.global_step // self.config.iterations
+        tokens = self.journal.costs["tokens_generated"]
         return Clock(step, self.config.share(step, tokens), tokens)
 
     # ------------------------------------------------------------ before the update
@@ -122,8 +142,8 @@ class CurriculumGRPOTrainer(GRPOTrainer):
 
         It is not prepared by accelerate, whose loaders read one batch ahead.
         """
-        repeats = self.args.gradient_accumulation_steps
-        return step_loader(StepSampler(self._choose, self.group_size, repeats))
+        repeats = self.args.gradient_accumulation_steps * self.config.iterations
+        return step_loader(StepSampler(self._choose, self.room, repeats))
 
     def _choose(self) -> list[Pick] | None:
         """This process's picks of the coming step, or None once the budget is spent."""
@@ -132,31 +152,42 @@ class CurriculumGRPOTrainer(GRPOTrainer):
         if self.clock.share >= 1:
             return None
         started = perf_counter()
-        picks = self.collector.choose(self.config.prompts_per_step, self.clock)
+        self._picks = self.collector.choose(self.config.prompts_per_step, self.clock)
         self.seconds = {"seconds_curriculum": perf_counter() - started}
         first = self.accelerator.process_index * self.picks_here
-        return picks[first : first + self.picks_here]
+        return self._picks[first : first + self.picks_here]
 
     def _roll_out(self, prompts: list[str], trainer: GRPOTrainer) -> dict[str, list | None]:
-        """TRL's `rollout_func`: this process's groups, generated and scored, with advantages."""
-        started, rank = perf_counter(), self.accelerator.process_index
-        groups = self.collector.collect(self._picks, self.clock, rank * self.picks_here)
+        """TRL's `rollout_func`: groups generated and scored, and this process's share of their rows.
+
+        Once advantages are known rows are independent of each other, so it does not matter which
+        process trains on which.
+        """
+        started = perf_counter()
+        groups = self.collector.collect(self._picks, self.clock)
         collected = perf_counter()
-        # Advantages may compare groups, so every process computes those of all groups.
-        self.groups = with_advantages(self.recipe, gather_object(groups))
-        self._groups_here = self.groups[rank * len(groups) : (rank + 1) * len(groups)]
+        self.groups = with_advantages(self.recipe, groups)
+        kept = kept_rollouts(self.groups)
+        rank, processes = self.accelerator.process_index, self.accelerator.num_processes
+        first, last = (len(kept) * (rank + i) // processes for i in (0, 1))
         weighed = perf_counter()
         self.seconds["seconds_generation"] = collected - started
         self.seconds["seconds_curriculum"] += weighed - collected
-        self._rows = training_rows(self._groups_here, self.processing_class)
-        self.journal.count_tokens(self._rows)
-        return rollout_output(
-            self._groups_here,
-            self._rows,
-            len(prompts),
-            self.temperature,
-            self._tokenizer.eos_token_id,
+        self._rows = policy_rows(kept[first:last], self.processing_class, self.policy)
+        self._terms = likelihood_terms(
+            self.recipe,
+            self.groups,
+            self.collector.catalog,
+            self.clock,
+            self.processing_class,
+            rank,
+            processes,
         )
+        self._sampled = None
+        self.journal.count_tokens(self._rows, self._terms)
+        self.temperature = common_temperature(self._rows, self.temperature)
+        rewards = [rollout.score.total for rollout, _ in kept[first:last]]
+        return rollout_output(self._rows, rewards, len(prompts), self._tokenizer.eos_token_id)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """The one private hook: TRL's own advantages give way to those of the update dial."""
@@ -164,7 +195,6 @@ class CurriculumGRPOTrainer(GRPOTrainer):
             raise CurrlabError(
                 "TRL's own evaluation would feed its problems to the curriculum; use evaluate()."
             )
-        self._picks = [row["pick"] for row in inputs[:: self.group_size]]
         output = super()._generate_and_score_completions(inputs)
         advantages = torch.zeros_like(output["advantages"])
         advantages[: len(self._rows)] = torch.tensor([row.advantage for row in self._rows])
@@ -179,18 +209,33 @@ class CurriculumGRPOTrainer(GRPOTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
-        """TRL's loss, computed without needless rows and padding; or the update dial's own."""
-        objective = self.recipe.update.objective
-        if objective is not None:
-            batch = token_batch(self._rows, self.accelerator.device)
-            new = log_probabilities(model, batch)
-            return objective(new, new.detach(), batch.advantages, batch.mask, self._groups_here)
-        if not self.sums_over_rows:
-            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        loss = torch.zeros((), device=inputs["advantages"].device)
-        for batch in row_batches(inputs, self.accelerator, self.skip_zero_advantage):
-            loss = loss + super().compute_loss(model, batch, return_outputs, num_items_in_batch)
+        """TRL's loss, computed without needless rows and padding, or the update dial's own; and
+        the likelihood that a step raises besides."""
+        update = self.recipe.update
+        if update.objective is not None:
+            loss = self._own_objective(model)
+        elif not self.sums_over_rows:
+            loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        else:
+            loss = torch.zeros((), device=inputs["advantages"].device)
+            for batch in row_batches(inputs, self.accelerator, self.skip_zero_advantage):
+                loss = loss + super().compute_loss(model, batch, return_outputs, num_items_in_batch)
+        loss = update.weights(self.clock)[0] * loss
+        # Once an update, in the first of its micro-batches: their gradients are added up.
+        if self._imitated_at != self.state.global_step:
+            self._imitated_at = self.state.global_step
+            for part in likelihood_losses(model, self._terms, self.accelerator.device):
+                loss = loss + part
         return loss
+
+    def _own_objective(self, model: nn.Module) -> Tensor:
+        """The update dial's loss of all rows; what the sampling weights said is kept for later."""
+        update, references = self.recipe.update, self.policy.references
+        batch = token_batch(self._rows, self.accelerator.device)
+        if self._sampled is None and (references.kept or self.config.iterations > 1):
+            self._sampled = sampled(model, batch, update.needs_entropies, references)
+        told = loss_batch(model, batch, update.needs_entropies, self._sampled)
+        return update.objective(told, self.groups)
 
     # ------------------------------------------------------------ a whole run
 

@@ -1,9 +1,41 @@
-"""The GRPO loss, a pure function of tensors."""
+"""The GRPO loss and the likelihood loss, pure functions of tensors."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LossBatch:
+    """What an update strategy's own objective gets: all rows of a step, tokens on the right.
+
+    ======================  =========  ======================================================
+    Symbol                  Shape      Description
+    ======================  =========  ======================================================
+    log_probabilities       [R, T]     log pi(token) under the weights that are trained
+    old_log_probabilities   [R, T]     under the weights that sampled; no gradient
+    advantages              [R]        one a row
+    mask                    [R, T]     1 for tokens in the loss
+    entropies               [R, T]     of the present distribution, with gradient; or None
+    old_entropies           [R, T]     of the sampling distribution; or None
+    references              {name:     log pi(token) under each of the recipe's references;
+                            [R, T]}    no gradient
+    ======================  =========  ======================================================
+
+    Entropies are there if the strategy says that it `needs_entropies`.
+    """
+
+    log_probabilities: Tensor
+    old_log_probabilities: Tensor
+    advantages: Tensor
+    mask: Tensor
+    entropies: Tensor | None = None
+    old_entropies: Tensor | None = None
+    references: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def grpo_loss(
@@ -43,3 +75,21 @@ def grpo_loss(
     surrogate = torch.minimum(ratio * advantages[:, None], clipped * advantages[:, None])
     count = mask.sum() if tokens is None else torch.as_tensor(tokens)
     return -(surrogate * mask).sum() / count.clamp(min=1)
+
+
+def likelihood_loss(
+    log_probabilities: Tensor,
+    weights: Tensor,
+    mask: Tensor,
+    tokens: float,
+    token_weights: Tensor | None = None,
+) -> Tensor:
+    """Negative log-likelihood of given tokens, averaged over `tokens`.
+
+    ``L = -1/N sum_rt m_rt w_r v_rt log pi(token_rt)`` with weights ``w_r`` [R] of the rows and ``v_rt``
+    [R, T] of their tokens (None: 1), which carry no gradient.
+    """
+    weighted = log_probabilities * mask * weights[:, None]
+    if token_weights is not None:
+        weighted = weighted * token_weights.detach()
+    return -weighted.sum() / max(1.0, tokens)

@@ -1,19 +1,19 @@
-"""A language model as the curriculum sees it, and rollouts as the loss sees them."""
+"""A language model as the curriculum sees it: it answers, is read, and counts what that costs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from currlab.curricula.data import Group, Rollout, View
-from currlab.errors import CurrlabError
-from currlab.models.tokenizer import chat_prompt
+from currlab.curricula.data import Rollout, View
+from currlab.models.tokenizer import prompt_ids, text_ids
+from currlab.training.references import References
 from currlab.training.rollouts import ROWS_AT_A_TIME, sample_completions
+from currlab.training.rows import trained_prompt
 
 
 class LanguagePolicy:
@@ -27,6 +27,7 @@ class LanguagePolicy:
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_new_tokens: int
     ) -> None:
         self.model, self.tokenizer, self.max_new_tokens = model, tokenizer, max_new_tokens
+        self.references = References(model)
         self.tokens_generated = self.tokens_forwarded = 0
 
     def generate(
@@ -86,20 +87,64 @@ class LanguagePolicy:
 
         return np.array(self._read(ids, last_states))
 
-    def logits(self, prompts: Sequence[str], answers: Sequence[str]) -> list[np.ndarray]:
+    def logits(
+        self, prompts: Sequence[str], answers: Sequence[str], model: str = "self"
+    ) -> list[np.ndarray]:
         """Logits where each answer's tokens and the end after it are predicted.
 
         One array [answer tokens + 1, vocabulary] a row. Read in evaluation mode; nothing is sampled.
+        `model` is "self" or one of the recipe's references.
         """
         questions = [prompt_ids(prompt, self.tokenizer) for prompt in prompts]
-        ids = [
-            (*question, *text_ids(answer, self.tokenizer))
-            for question, answer in zip(questions, answers, strict=True)
-        ]
+        answered = [text_ids(answer, self.tokenizer) for answer in answers]
+        return self._read_answers(questions, answered, lambda scores, _: scores, model)
+
+    def log_probabilities(
+        self, prompts: Sequence[str], answers: Sequence[str], model: str = "self"
+    ) -> list[np.ndarray]:
+        """log p of each answer's tokens and of the end after it, [answer tokens + 1] a row, in nats.
+
+        As `logits`, at temperature 1, without the memory that a large vocabulary takes.
+        """
+        questions = [prompt_ids(prompt, self.tokenizer) for prompt in prompts]
+        answered = [text_ids(answer, self.tokenizer) for answer in answers]
+
+        def of_next(scores: Tensor, ids: Sequence[int]) -> Tensor:
+            after = torch.tensor([*ids, self.tokenizer.eos_token_id], device=scores.device)
+            return scores.log_softmax(-1).gather(1, after[:, None])[:, 0]
+
+        return self._read_answers(questions, answered, of_next, model)
+
+    def prefix_entropies(self, rollouts: Sequence[Rollout]) -> list[np.ndarray]:
+        """Entropy of the policy where it predicts each token of a forced prefix, in nats.
+
+        One array [prefix tokens] a rollout, given the prompt that the update conditions on.
+        """
+        questions = [prompt_ids(trained_prompt(r.view), self.tokenizer) for r in rollouts]
+        prefixes = [r.token_ids[: r.prefix_len] for r in rollouts]
+
+        def entropy(scores: Tensor, ids: Sequence[int]) -> Tensor:
+            return torch.distributions.Categorical(logits=scores[: len(ids)]).entropy()
+
+        return self._read_answers(questions, prefixes, entropy)
+
+    def _read_answers(
+        self,
+        questions: Sequence[tuple[int, ...]],
+        answers: Sequence[tuple[int, ...]],
+        what: Callable[[Tensor, Sequence[int]], Tensor],
+        model: str = "self",
+    ) -> list[np.ndarray]:
+        """`what` is made of (logits [answer tokens + 1, V], answer's ids) of each row."""
+        ids = [(*q, *a) for q, a in zip(questions, answers, strict=True)]
+        network = self.references[model]
 
         def of_answers(rows: Sequence[int], padded: Tensor) -> list[np.ndarray]:
-            scores = self.model(input_ids=padded, use_cache=False).logits.float().cpu().numpy()
-            return [scores[at, len(questions[i]) - 1 : len(ids[i])] for at, i in enumerate(rows)]
+            scores = network(input_ids=padded, use_cache=False).logits.float()
+            return [
+                what(scores[at, len(questions[i]) - 1 : len(ids[i])], answers[i]).cpu().numpy()
+                for at, i in enumerate(rows)
+            ]
 
         return self._read(ids, of_answers)
 
@@ -129,119 +174,3 @@ class LanguagePolicy:
             self.model.train(was_training)
         self.tokens_forwarded += sum(map(len, ids))
         return [found[i] for i in range(len(ids))]
-
-
-def text_ids(text: str, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
-    """The ids of a text as it stands, nothing added."""
-    return tuple(tokenizer(text, add_special_tokens=False)["input_ids"]) if text else ()
-
-
-def prompt_ids(question: str, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
-    """The ids that the model continues when it is asked `question` (its chat template applied)."""
-    return text_ids(chat_prompt(tokenizer, question), tokenizer)
-
-
-# ---------------------------------------------------------------- from rollouts to tensors
-
-
-@dataclass(frozen=True)
-class Row:
-    """One rollout as the update sees it; `mask` is 1 for completion tokens in the policy loss."""
-
-    prompt: tuple[int, ...]
-    completion: tuple[int, ...]
-    mask: tuple[int, ...]
-    advantage: float
-    temperature: float
-
-    @property
-    def length(self) -> int:
-        return len(self.prompt) + len(self.completion)
-
-
-def training_rows(groups: Sequence[Group], tokenizer: PreTrainedTokenizerBase) -> list[Row]:
-    """The kept rollouts of groups whose advantages are set, in order.
-
-    The prompt is the view's `train_prompt` where it has one. CurrlabError if a group lacks its
-    advantages or a view asks for more than this engine does with a forced prefix.
-    """
-    questions: dict[str, tuple[int, ...]] = {}
-    rows = []
-    for group in groups:
-        if group.advantages is None:
-            raise CurrlabError(f"The group of {group.problem.key} has no advantages yet.")
-        for rollout, advantage in zip(group.rollouts, group.advantages, strict=True):
-            if not rollout.kept:
-                continue
-            view = rollout.view
-            question = view.prompt if view.train_prompt is None else view.train_prompt
-            if question not in questions:
-                questions[question] = prompt_ids(question, tokenizer)
-            mask, heat = loss_mask(rollout), rollout.temperature or 1.0
-            rows.append(Row(questions[question], rollout.token_ids, mask, advantage, heat))
-    return rows
-
-
-def loss_mask(rollout: Rollout) -> tuple[int, ...]:
-    """1 for every completion token that takes part in the policy loss, 0 for the others."""
-    view = rollout.view
-    if view.prefix_nll or view.prefix_credit not in ("none", "all"):
-        raise CurrlabError(
-            "The tokens of a forced prefix get no credit ('none') or all of it ('all'), and no "
-            f"likelihood term; this view asks for prefix_credit={view.prefix_credit!r}, "
-            f"prefix_nll={view.prefix_nll}."
-        )
-    credit = int(view.prefix_credit == "all")
-    return (credit,) * rollout.prefix_len + (1,) * (len(rollout.token_ids) - rollout.prefix_len)
-
-
-@dataclass(frozen=True)
-class TokenBatch:
-    """Rows as tensors, padded on the right: a causal model then needs no attention mask.
-
-    ===========  ==============  ==========================================================
-    Symbol       Shape           Description
-    ===========  ==============  ==========================================================
-    ids          [R, T]          prompt, completion, padding
-    first        ()              time of the earliest completion token of any row
-    mask         [R, T - first]  1 where token `first + t` takes part in the policy loss
-    advantages   [R]             one a row
-    temperature  [R, 1]          what the row was sampled at
-    ===========  ==============  ==========================================================
-    """
-
-    ids: Tensor
-    first: int
-    mask: Tensor
-    advantages: Tensor
-    temperature: Tensor
-
-
-def token_batch(rows: Sequence[Row], device: torch.device | str = "cpu") -> TokenBatch:
-    """Collate rows; the padding's id (0) stands after everything that counts."""
-    width, first = max(row.length for row in rows), min(len(row.prompt) for row in rows)
-    ids = [[*row.prompt, *row.completion] + [0] * (width - row.length) for row in rows]
-    mask = [
-        [0] * (len(row.prompt) - first) + list(row.mask) + [0] * (width - row.length)
-        for row in rows
-    ]
-    return TokenBatch(
-        torch.tensor(ids, device=device),
-        first,
-        torch.tensor(mask, device=device, dtype=torch.float32),
-        torch.tensor([row.advantage for row in rows], device=device),
-        torch.tensor([[row.temperature] for row in rows], device=device),
-    )
-
-
-def log_probabilities(model: PreTrainedModel, batch: TokenBatch) -> Tensor:
-    """log pi(token `first + t`), [R, T - first], at the rows' temperatures, with gradient.
-
-    Entries outside `batch.mask` mean nothing.
-    """
-    targets = batch.ids[:, batch.first :]
-    logits = model(
-        input_ids=batch.ids[:, :-1], use_cache=False, logits_to_keep=targets.shape[1]
-    ).logits.float()
-    scaled = logits / batch.temperature[:, :, None]
-    return scaled.log_softmax(-1).gather(2, targets[:, :, None])[:, :, 0]

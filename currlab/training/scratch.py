@@ -1,15 +1,15 @@
 """GRPO from scratch: the loop that notebook 04 derives, and the fast engine on a CPU.
 
-What is simplified: one optimiser step a batch of rollouts, so that the weights that sample are the
-weights that learn (the ratio in the loss is 1, its gradient the policy gradient); no KL term; a
-constant learning rate; one process. TRL's trainer does the rest, and a test holds both together.
+What is simplified: by default one optimiser step a batch of rollouts, so that the weights that
+sample are the weights that learn (the ratio in the loss is 1, its gradient the policy gradient); no
+KL term; a constant learning rate; one process. TRL's trainer does the rest, and a test holds both together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -23,23 +23,35 @@ from currlab.curricula.data import Catalog, Clock, Group
 from currlab.evaluation import evaluate
 from currlab.progress import progress as progress_bar
 from currlab.runs import Run
-from currlab.training.checkpoints import read_checkpoint, write_checkpoint
+from currlab.training.checkpoints import read_checkpoint, read_references, write_checkpoint
 from currlab.training.collect import Collector, with_advantages
 from currlab.training.config import TrainingConfig
 from currlab.training.loss import grpo_loss
-from currlab.training.policy import (
-    LanguagePolicy,
-    Row,
-    TokenBatch,
-    log_probabilities,
-    token_batch,
-    training_rows,
+from currlab.training.loss_terms import (
+    LikelihoodTerm,
+    Sampled,
+    batches,
+    likelihood_losses,
+    likelihood_terms,
+    loss_batch,
+    sampled,
 )
+from currlab.training.policy import LanguagePolicy
 from currlab.training.records import group_metrics, group_record, run_results
+from currlab.training.rows import TokenBatch, log_probabilities, token_batch, training_rows
 from currlab.training.steering import Change, rebuilt, steered
 
-# Rows of similar length go through the model together: few pads, and activations stay in the cache.
-ROWS_AT_A_TIME = 64
+
+@dataclass(frozen=True)
+class StepBatch:
+    """What one step learns from: batches of rows, each with what the weights that sampled it say of
+    it (None: they are the present ones), the tokens that the loss is averaged over, and terms of
+    likelihood."""
+
+    groups: Sequence[Group]
+    parts: Sequence[tuple[TokenBatch, Sampled | None]]
+    tokens: int
+    terms: Sequence[LikelihoodTerm]
 
 
 class ScratchTrainer:
@@ -62,6 +74,7 @@ class ScratchTrainer:
         self.model, self.tokenizer, self.recipe = model, tokenizer, recipe
         self.config, self.run = config, run
         self.policy = LanguagePolicy(model, tokenizer, config.max_new_tokens)
+        self.policy.references.keep(recipe.references())
         self.collector = Collector(recipe, config.catalog(), self.policy, config.seed)
         self.weights = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
@@ -106,53 +119,72 @@ class ScratchTrainer:
         return metrics
 
     def update(self, groups: Sequence[Group]) -> dict[str, float]:
-        """Move the weights once; the loss, and the gradient's norm before clipping.
+        """Move the weights once, or `iterations` times; the first loss, and its gradient's norm
+        before clipping.
 
         A step without any advantage still steps the optimiser with a zero gradient: its momentum
         goes on moving the weights, exactly as in TRL.
         """
         self.model.train()
-        for weight in self.weights:
-            weight.grad = torch.zeros_like(weight)
-        loss = self.backward(groups)
-        norm = torch.nn.utils.clip_grad_norm_(self.weights, self.config.max_grad_norm)
-        self.optimizer.step()
-        return {"loss": loss, "grad_norm": norm.item()}
+        batch = self._batch(groups)
+        told = []
+        for _ in range(self.config.iterations):
+            for weight in self.weights:
+                weight.grad = torch.zeros_like(weight)
+            loss = self._backward(batch)
+            norm = torch.nn.utils.clip_grad_norm_(self.weights, self.config.max_grad_norm)
+            self.optimizer.step()
+            told.append({"loss": loss, "grad_norm": norm.item()})
+        self.policy.references.follow()
+        return told[0]
 
     def backward(self, groups: Sequence[Group]) -> float:
-        """Add the gradient of the groups' loss to the weights' gradients; the loss.
+        """Add the gradient of the groups' loss to the weights' gradients; the loss."""
+        return self._backward(self._batch(groups))
+
+    def _batch(self, groups: Sequence[Group]) -> StepBatch:
+        """A step's rows as tensors, with what the weights that sampled them say of them.
 
         Rows without advantage have no gradient: they are left out of forward and backward, and
-        count in the loss's average only.
+        count in the loss's average only. An objective of the update dial's own gets every row.
         """
-        rows = training_rows(groups, self.tokenizer)
-        if self.recipe.update.objective is not None:
-            return self._own_objective(rows, groups)
+        rows = training_rows(groups, self.tokenizer, self.policy)
+        update, device = self.recipe.update, self.model.device
         tokens = sum(sum(row.mask) for row in rows)
-        informative = [row for row in rows if row.advantage != 0]
-        self.tokens_trained += sum(sum(row.mask) for row in informative)
-        total = 0.0
-        for batch in self._batches(informative):
-            new = log_probabilities(self.model, batch)
-            loss = grpo_loss(new, new.detach(), batch.advantages, batch.mask, tokens=tokens)
+        if update.objective is None:
+            rows = [row for row in rows if row.advantage != 0]
+            parts = list(batches(rows, device))
+        else:
+            parts = [token_batch(rows, device)]
+        terms = likelihood_terms(
+            self.recipe, groups, self.collector.catalog, self.clock, self.tokenizer
+        )
+        references, old = self.policy.references, [None] * len(parts)
+        compares = update.objective is not None and references.kept
+        if compares or self.config.iterations > 1:
+            old = [sampled(self.model, part, update.needs_entropies, references) for part in parts]
+        trained = [*rows, *(row for term in terms for row in term.rows)]
+        self.tokens_trained += self.config.iterations * sum(sum(row.mask) for row in trained)
+        return StepBatch(groups, list(zip(parts, old, strict=True)), tokens, terms)
+
+    def _backward(self, batch: StepBatch) -> float:
+        update, total = self.recipe.update, 0.0
+        factor, _ = update.weights(self.clock)
+        for part, old in batch.parts:
+            if update.objective is not None:
+                told = loss_batch(self.model, part, update.needs_entropies, old)
+                loss = update.objective(told, batch.groups)
+            else:
+                new = log_probabilities(self.model, part)
+                sampling = new.detach() if old is None else old.log_probabilities
+                loss = grpo_loss(new, sampling, part.advantages, part.mask, tokens=batch.tokens)
+            loss = factor * loss
+            loss.backward()
+            total += loss.item()
+        for loss in likelihood_losses(self.model, batch.terms, self.model.device):
             loss.backward()
             total += loss.item()
         return total
-
-    def _own_objective(self, rows: Sequence[Row], groups: Sequence[Group]) -> float:
-        """The update dial's own loss, which may need every row: all of them, in order, at once."""
-        self.tokens_trained += sum(sum(row.mask) for row in rows)
-        batch = token_batch(rows, self.model.device)
-        new = log_probabilities(self.model, batch)
-        loss = self.recipe.update.objective(new, new.detach(), batch.advantages, batch.mask, groups)
-        loss.backward()
-        return loss.item()
-
-    def _batches(self, rows: Sequence[Row]) -> Iterator[TokenBatch]:
-        """Rows of similar length together."""
-        by_length = sorted(rows, key=lambda row: row.length)
-        for start in range(0, len(by_length), ROWS_AT_A_TIME):
-            yield token_batch(by_length[start : start + ROWS_AT_A_TIME], self.model.device)
 
     # ------------------------------------------------------------ a whole run
 
@@ -206,6 +238,7 @@ class ScratchTrainer:
         """Go on under this recipe and catalog, whose select strategy is bound already."""
         self.recipe = self.collector.recipe = recipe
         self.collector.catalog = catalog
+        self.policy.references.keep(recipe.references())
 
     def _evaluate_and_save(self) -> None:
         """What is due after this step; at the end of the run both are."""
@@ -269,7 +302,8 @@ class ScratchTrainer:
             "arms": self.collector.catalog.arms,
             "offsets": self.run.offsets() if self.run else {},
         }
-        write_checkpoint(folder, self.model, self.tokenizer, self.optimizer, record)
+        references = self.policy.references.tensors()
+        write_checkpoint(folder, self.model, self.tokenizer, self.optimizer, record, references)
 
     def load(self, folder: str | Path) -> dict[str, Any]:
         """Go on from a checkpoint; its currlab.json. CurrlabError if it is damaged or foreign."""
@@ -277,6 +311,7 @@ class ScratchTrainer:
         catalog = self.collector.catalog
         self._adopt(*rebuilt(self.recipe, catalog, record["dials"], record["arms"]))
         self.recipe.load_state_dict(record["recipe"])
+        self.policy.references.load(read_references(folder))
         self.policy.tokens_generated = record["tokens"]
         self.policy.tokens_forwarded = record["tokens_forwarded"]
         self.tokens_trained = record["tokens_trained"]

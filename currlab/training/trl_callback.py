@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from accelerate.utils import gather_object
+from safetensors.torch import save_file
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
@@ -16,13 +17,14 @@ from currlab.errors import CurrlabError
 from currlab.evaluation import evaluate, mean_accuracy
 from currlab.files import read_json, write_json_atomic
 from currlab.runs import Run
-from currlab.training.policy import LanguagePolicy, Row
+from currlab.training.checkpoints import RECORD, REFERENCES, read_references
+from currlab.training.loss_terms import LikelihoodTerm
+from currlab.training.policy import LanguagePolicy
 from currlab.training.records import group_metrics, group_record, run_results
+from currlab.training.rows import Row
 
 if TYPE_CHECKING:
     from currlab.training.grpo_trainer import CurriculumGRPOTrainer
-
-RECORD = "currlab.json"
 
 
 class CurriculumCallback(TrainerCallback):
@@ -42,6 +44,7 @@ class CurriculumCallback(TrainerCallback):
         self._counted = (0, 0)
         # Where the logs ended at the checkpoint that is gone on from.
         self.offsets: Mapping[str, int] = {}
+        self._first: dict[str, float] = {}
         self.started = False
 
     def start(self) -> None:
@@ -53,13 +56,13 @@ class CurriculumCallback(TrainerCallback):
         if self.trainer.state.global_step == 0 and self.trainer.config.eval_every:
             self.evaluate(sampled=True)
 
-    def count_tokens(self, rows: Sequence[Row]) -> None:
+    def count_tokens(self, rows: Sequence[Row], terms: Sequence[LikelihoodTerm]) -> None:
         """Add what a step's rollouts, probes included, cost all processes, and its training rows."""
         trainer = self.trainer
         counters = (trainer.policy.tokens_generated, trainer.policy.tokens_forwarded)
-        trained = sum(
-            sum(row.mask) for row in rows if row.advantage or not trainer.skip_zero_advantage
-        )
+        learnt = [row for row in rows if row.advantage or not trainer.skip_zero_advantage]
+        learnt += [row for term in terms for row in term.rows]
+        trained = trainer.config.iterations * sum(sum(row.mask) for row in learnt)
         here = (counters[0] - self._counted[0], counters[1] - self._counted[1], trained)
         self._counted = counters
         for spent in gather_object([here]):
@@ -90,11 +93,20 @@ class CurriculumCallback(TrainerCallback):
         logs: Mapping[str, float],
         **_: Any,
     ) -> None:
-        """Log and observe the step that just ended; the trainer's summary at the end has none."""
-        trainer, step = self.trainer, state.global_step
-        groups, trainer.groups = trainer.groups, []
-        if not groups:
+        """Log and observe the step that just ended; the trainer's summary at the end has none.
+
+        Of several updates on the same rollouts the first is logged, after the last one.
+        """
+        trainer, iterations = self.trainer, self.trainer.config.iterations
+        if not trainer.groups:
             return
+        if state.global_step % iterations == 1 % iterations:
+            self._first = {name: logs[name] for name in ("loss", "grad_norm")}
+        if state.global_step % iterations:
+            return
+        step, logs = state.global_step // iterations, self._first
+        groups, trainer.groups = trainer.groups, []
+        trainer.policy.references.follow()
         started, share = perf_counter(), trainer.clock.share
         metrics = {
             "step": step,
@@ -135,6 +147,8 @@ class CurriculumCallback(TrainerCallback):
                 "recipe": self.trainer.recipe.state_dict(),
                 "offsets": self.run.offsets(),
             }
+            if references := self.trainer.policy.references.tensors():
+                save_file(references, folder / REFERENCES)
             write_json_atomic(folder / RECORD, record)
 
     # ------------------------------------------------------------ logs and results
@@ -154,7 +168,7 @@ class CurriculumCallback(TrainerCallback):
     def results(self) -> dict[str, Any]:
         """The run in short: recipe, costs and the last evaluation."""
         costs = {"share": self.trainer.clock.share, **self.costs}
-        step = self.trainer.state.global_step
+        step = self.trainer.clock.step
         return run_results("trl", self.trainer.recipe, costs, self.history, step)
 
     def newest_checkpoint(self) -> Path | None:
@@ -187,6 +201,7 @@ class CurriculumCallback(TrainerCallback):
                 f"{record.get('processes')} processes; this is engine 'trl' with {processes}."
             )
         self.trainer.recipe.load_state_dict(record["recipe"])
+        self.trainer.policy.references.load(read_references(checkpoint))
         self.costs, self.offsets = record["costs"], record["offsets"]
 
     def _log(self, stream: str, record: Mapping[str, Any]) -> None:

@@ -13,10 +13,10 @@ from torch.utils.data import DataLoader, Dataset
 from trl import GRPOConfig
 
 from currlab.curricula.core import Plan, Recipe
-from currlab.curricula.data import Clock, Group, Pick
+from currlab.curricula.data import Clock, Pick
 from currlab.errors import CurrlabError
 from currlab.training.config import TrainingConfig
-from currlab.training.policy import Row
+from currlab.training.rows import Row
 
 # Losses divided by the token count of the whole generation batch: leaving rows out changes nothing.
 TOKEN_NORMALISED = ("dapo", "cispo", "vespo")
@@ -27,14 +27,16 @@ CPU_ROWS_AT_A_TIME = 64
 def step_plan(recipe: Recipe, config: TrainingConfig) -> Plan:
     """The sample dial's plan of a first step, asked of a copy so that the dial stays untouched.
 
-    TRL has one group size and one temperature for a whole run; CurrlabError if groups differ.
+    TRL has one number of rows for all steps; CurrlabError if they are no multiple of the prompts.
     """
     picks = [Pick(config.catalog().arms[0])] * config.prompts_per_step
     plan = copy.deepcopy(recipe.sample).plan(picks, Clock())
-    if len(set(plan.rollouts)) > 1 or plan.rollouts[0] < 2:
+    rows = sum(plan.rollouts)
+    if rows % config.prompts_per_step or rows < 2 * config.prompts_per_step:
         raise CurrlabError(
-            "The TRL engine needs groups of one size, at least 2, and sample strategy "
-            f"'{recipe.sample.name}' plans {sorted(set(plan.rollouts))}; use the from-scratch engine."
+            f"The TRL engine needs the same number of rows for every prompt, at least 2, and sample "
+            f"strategy '{recipe.sample.name}' plans {rows} rollouts for {config.prompts_per_step} "
+            "prompts; use the from-scratch engine."
         )
     return plan
 
@@ -62,7 +64,7 @@ def grpo_config(
         return GRPOConfig(
             output_dir=folder,
             save_strategy="steps" if save else "no",
-            save_steps=max(1, config.checkpoint_every),
+            save_steps=max(1, config.checkpoint_every) * config.iterations,
             seed=config.seed,
             use_cpu=device.type == "cpu",
             bf16=False,
@@ -73,10 +75,12 @@ def grpo_config(
             logging_steps=1,
             # Off: a loss that is not a number must show, not be replaced by an average.
             logging_nan_inf_filter=False,
-            max_steps=config.steps,
+            max_steps=config.steps * config.iterations,
+            num_iterations=config.iterations,
             per_device_train_batch_size=rows // micro_batches,
             gradient_accumulation_steps=micro_batches,
-            num_generations=plan.rollouts[0],
+            # TRL groups rows for its own statistics only; advantages are ours.
+            num_generations=recipe.sample.growth * sum(plan.rollouts) // config.prompts_per_step,
             max_completion_length=config.max_new_tokens,
             temperature=plan.temperature,
             optim="adamw_torch_fused",
@@ -128,32 +132,39 @@ def step_loader(sampler: StepSampler) -> DataLoader:
     )
 
 
+def common_temperature(rows: Sequence[Row], before: float) -> float:
+    """The temperature of a step's rows, at which TRL's loss computes log-probabilities.
+
+    CurrlabError if they differ; without rows, as before.
+    """
+    heats = {row.temperature for row in rows} or {before}
+    if len(heats) > 1:
+        raise CurrlabError(
+            f"The TRL engine has one temperature a step and this one has {sorted(heats)}; use the "
+            "from-scratch engine."
+        )
+    return heats.pop()
+
+
 def rollout_output(
-    groups: Sequence[Group], rows: Sequence[Row], wanted: int, temperature: float, end_id: int
+    rows: Sequence[Row], rewards: Sequence[float], wanted: int, end_id: int
 ) -> dict[str, list | None]:
-    """Exactly `wanted` rows as TRL's `rollout_func` must return them: `training_rows` of `groups`.
+    """Exactly `wanted` rows as TRL's `rollout_func` must return them.
 
     `env_mask` 0 keeps forced prefix tokens out of the loss. Where rollouts were dropped, rows
-    without a reward and without a token in the loss fill the rest. CurrlabError if there are more,
-    or if they were not sampled at `temperature`, which TRL's loss uses for the whole run.
+    without a reward and without a token in the loss fill the rest. CurrlabError if there are more.
     """
-    if any(row.temperature != temperature for row in rows):
-        raise CurrlabError(
-            f"The TRL engine keeps the temperature that it began with, {temperature}, but the "
-            "recipe's sample dial changed it; use the from-scratch engine."
-        )
     if len(rows) > wanted:
         raise CurrlabError(
-            f"The recipe keeps {len(rows)} rollouts where TRL has room for {wanted}; use the "
-            "from-scratch engine for recipes that grow a step."
+            f"The recipe keeps {len(rows)} rollouts where TRL has room for {wanted}; its sample "
+            "strategy must say by how much a step can grow."
         )
-    rewards = [r.score.total for group in groups for r in group.rollouts if r.kept]
     missing = wanted - len(rows)
     return {
         "prompt_ids": [list(row.prompt) for row in rows] + [[end_id]] * missing,
         "completion_ids": [list(row.completion) for row in rows] + [[end_id]] * missing,
         "env_mask": [list(row.mask) for row in rows] + [[0]] * missing,
-        "carried": rewards + [None] * missing,
+        "carried": [*rewards, *[None] * missing],
         "logprobs": None,
     }
 
@@ -215,11 +226,6 @@ def check_recipe(
         raise CurrlabError(
             f"{config.prompts_per_step} prompts a step cannot be shared equally by {processes} "
             "processes; make prompts_per_step a multiple of their number."
-        )
-    if recipe.sample.max_rounds and processes > 1:
-        raise CurrlabError(
-            f"Sample strategy '{recipe.sample.name}' asks for extra rounds, which the TRL engine "
-            "runs in one process only."
         )
     if recipe.update.objective is not None and processes * micro_batches > 1:
         raise CurrlabError(

@@ -59,12 +59,15 @@ def test_a_pool_keeps_seeds_within_it():
 
 def test_slots_can_be_spread_over_processes_without_changing_a_result():
     whole = collector()
-    picks = whole.choose(6, Clock(1))
+    picks = whole.choose(7, Clock(1))
     together = whole.collect(picks, Clock(1))
-    apart = collector().collect(picks[:4], Clock(1)) + collector().collect(
-        picks[4:], Clock(1), first_slot=4
-    )
-    assert apart == together
+    shares = []
+    for rank in range(3):
+        one = collector()
+        one.rank, one.processes = rank, 3
+        shares.append(one.collect(picks, Clock(1)))
+    assert [len(share) for share in shares] == [2, 2, 3]
+    assert [group for share in shares for group in share] == together
 
 
 def test_every_rollout_has_a_seed_of_its_own():
@@ -84,8 +87,8 @@ def test_extra_rounds_are_bounded_and_merge_where_asked():
         def after(self, groups, clock):
             first = groups[0]
             return list(groups), [
-                Pick(first.arm, first.problem.seed, parent=first.problem.key, merge=True),
-                Pick(first.arm, 123, parent=first.problem.key),
+                Pick(first.arm, first.problem.seed, parent=0, merge=True),
+                Pick(first.arm, 123, parent=0),
             ]
 
     c = collector(recipe=make_recipe("uniform").with_dial("sample", Insatiable()))

@@ -7,8 +7,9 @@ import torch
 from transformers import TrainerCallback
 from trl_case import small_config, small_recipe, small_trainer, without_seconds
 
-from currlab.curricula import View, make_recipe
+from currlab.curricula import Pick, View, make_recipe
 from currlab.curricula.core import Plan, Present, Sample
+from currlab.curricula.data import Demonstration
 from currlab.curricula.update.grpo import GRPO
 from currlab.models.tiny import new_model
 from currlab.models.tokenizer import build_tokenizer
@@ -37,6 +38,68 @@ class Credited(Hinted):
     name, credit = "credited", "all"
 
 
+class Prefixed(Hinted):
+    """As Prefix-RFT and UFT: a share of the prefix is credited, and its likelihood is raised."""
+
+    name, credit = "prefixed", 0.5
+
+    def show(self, problem, pick, n, clock):
+        views = super().show(problem, pick, n, clock)
+        return [replace(view, prefix_nll=0.3 if view.prefix else 0.0) for view in views]
+
+
+class Growing(Sample):
+    """Asks for more rollouts of the first problem, and for another one, and keeps uneven groups."""
+
+    name, title, max_rounds, growth = "growing", "grows", 2, 3
+
+    def plan(self, picks, clock):
+        return Plan((4,) * len(picks), 1.0)
+
+    def after(self, groups, clock):
+        first = groups[0]
+        more = [
+            Pick(first.arm, first.problem.seed, parent=0, merge=True),
+            Pick(first.arm, 7, parent=0),
+        ]
+        rows = (*groups[1].rollouts[:3], replace(groups[1].rollouts[3], kept=False))
+        return [first, replace(groups[1], rollouts=rows), *groups[2:]], more
+
+
+class Imitating(GRPO):
+    """Half reinforcement, half likelihood of worked answers, as the hybrids do."""
+
+    name, title = "imitating", "half of both"
+
+    def imitate(self, groups, catalog, clock):
+        return [
+            Demonstration(group.problem, catalog.worked(group.problem), 1.0 + i)
+            for i, group in enumerate(groups[:3])
+        ]
+
+    def weights(self, clock):
+        return 0.5, 0.7
+
+    def token_weights(self, log_probabilities):
+        return log_probabilities.exp() * (1 - log_probabilities.exp())
+
+
+class Leashed(GRPO):
+    """A loss of its own that reads entropies and a frozen copy of the policy."""
+
+    name, title, needs_entropies = "leashed", "stays near its start", True
+
+    def references(self):
+        return {"start": 1.0, "slow": 0.5}
+
+    def objective(self, batch, groups):
+        new, mask = batch.log_probabilities, batch.mask
+        common = grpo_loss(new, batch.old_log_probabilities, batch.advantages, mask)
+        gaps = [(new - batch.references[name]).square() for name in ("start", "slow")]
+        spread = (batch.entropies - batch.old_entropies).square() + 0.01 * batch.entropies
+        return common + ((sum(gaps) + spread) * mask).mean()
+
+
 class Dropping(Sample):
     """Samples at another temperature and drops the last rollout of every group."""
 
@@ -55,9 +118,11 @@ class Squared(GRPO):
 
     name, title = "squared", "the common loss plus a term that TRL does not have"
 
-    def objective(self, new, old, advantages, mask, groups):
-        assert len(advantages) == sum(len(group.rollouts) for group in groups)
-        return grpo_loss(new, old, advantages, mask) + 0.1 * (new * mask).square().mean()
+    def objective(self, batch, groups):
+        new, mask = batch.log_probabilities, batch.mask
+        assert len(batch.advantages) == sum(len(group.rollouts) for group in groups)
+        common = grpo_loss(new, batch.old_log_probabilities, batch.advantages, mask)
+        return common + 0.1 * (new * mask).square().mean()
 
 
 def raw_advantages():
@@ -71,6 +136,9 @@ RECIPES = {
     "hints without credit": lambda: small_recipe().with_dial("present", Hinted()),
     "hints with credit": lambda: small_recipe().with_dial("present", Credited()),
     "dropped rollouts, temperature 0.7": lambda: small_recipe().with_dial("sample", Dropping()),
+    "share of a prefix": lambda: small_recipe().with_dial("present", Prefixed()),
+    "extra rounds": lambda: small_recipe().with_dial("sample", Growing()),
+    "demonstrations": lambda: small_recipe().with_dial("update", Imitating()),
     "no advantage anywhere": lambda: small_recipe(reward="exact"),
 }
 OPTIONS = {
@@ -143,3 +211,30 @@ def test_a_loss_of_the_update_dials_own_is_the_same_in_both_engines():
     assert_same_step(got, scratch_step(small_recipe().with_dial("update", Squared())))
     plain = trl_step(small_recipe())
     assert got[0]["metrics"][0]["loss"] > plain[0]["metrics"][0]["loss"] + 0.1
+
+
+@pytest.mark.parametrize("update", [GRPO, Squared, Leashed])
+def test_several_updates_on_the_same_rollouts_are_the_same_in_both_engines(update):
+    """The ratio is 1 at the first update and no longer at the second; so are copies of the policy."""
+
+    def case():
+        return small_recipe().with_dial("update", update())
+
+    config = small_config(steps=2, iterations=2, learning_rate=3e-3)
+    trainer = small_trainer(config, case())
+    trainer.train()
+    model = new_model("tiny", 0)
+    scratch = ScratchTrainer(model, build_tokenizer(), case(), config)
+    scratch.train(progress=False)
+    groups, groups_2 = trainer.journal.history["groups"], scratch.history["groups"]
+    for name in ("step", "arm", "seed", "completions", "rewards", "advantages"):
+        assert [g[name] for g in groups] == [g[name] for g in groups_2]
+    lines, lines_2 = (
+        without_seconds(h["metrics"]) for h in (trainer.journal.history, scratch.history)
+    )
+    for line, line_2 in zip(lines, lines_2, strict=True):
+        assert line == pytest.approx(line_2, rel=1e-3, abs=1e-5)
+    for name, weight in model.named_parameters():
+        got = dict(trainer.model.named_parameters())[name]
+        torch.testing.assert_close(got, weight, atol=2e-4, rtol=0)
+    assert trainer.policy.references.kept.keys() == scratch.policy.references.kept.keys()

@@ -8,17 +8,10 @@ import torch
 
 from currlab.curricula.data import Group, Pick, Rollout, Score, View
 from currlab.errors import CurrlabError
-from currlab.models import load_model
+from currlab.models import load_model, prompt_ids, text_ids
 from currlab.tasks import get_task
-from currlab.training.policy import (
-    LanguagePolicy,
-    log_probabilities,
-    loss_mask,
-    prompt_ids,
-    text_ids,
-    token_batch,
-    training_rows,
-)
+from currlab.training.policy import LanguagePolicy
+from currlab.training.rows import log_probabilities, loss_mask, token_batch, training_rows
 
 MODEL, TOKENIZER = load_model("tiny-warm")
 END = TOKENIZER.eos_token_id
@@ -138,10 +131,51 @@ def test_a_prefix_gets_credit_only_when_asked():
     assert loss_mask(credited) == (1, 1, 1, 1, 1)
 
 
-@pytest.mark.parametrize("wish", [{"prefix_credit": 0.5}, {"prefix_nll": 0.1}])
-def test_what_the_loss_cannot_do_is_refused(wish):
-    with pytest.raises(CurrlabError, match="likelihood term"):
-        loss_mask(rollout(**wish))
+@pytest.mark.parametrize("credit", ["half", "", None])
+def test_a_credit_that_is_none_of_the_three_is_refused(credit):
+    with pytest.raises(CurrlabError, match=r"credit (is 'none'|must lie)|needs the policy"):
+        training_rows(
+            [group([rollout(prefix="<answer>1", prefix_credit=credit)], (1.0,))], TOKENIZER
+        )
+
+
+def test_a_share_of_a_prefix_is_credited_by_entropy():
+    hinted = rollout(prefix="<answer>12345", completion="6</answer>", prefix_credit=0.4)
+    entropies = np.array([0.0, 0.3, 0.1, 0.9, 0.2, 0.2])
+    assert loss_mask(hinted, entropies) == (0, 1, 0, 1, 0, 0, 1, 1, 1)
+    nothing = replace(hinted, view=replace(hinted.view, prefix_credit=0.0))
+    assert loss_mask(nothing, entropies)[:6] == (0,) * 6
+    least = replace(hinted, view=replace(hinted.view, prefix_credit=0.01))
+    assert sum(loss_mask(least, entropies)[:6]) == 1
+    with pytest.raises(CurrlabError, match="between 0 and 1"):
+        loss_mask(replace(hinted, view=replace(hinted.view, prefix_credit=1.5)), entropies)
+
+
+def test_entropies_of_a_prefix_are_the_policys_where_it_predicts_it():
+    hinted = rollout("sort 31", prefix="<answer>1", completion="3</answer>", prefix_credit=0.5)
+    asked = policy()
+    (got,) = asked.prefix_entropies([hinted])
+    question = prompt_ids("sort 31", TOKENIZER)
+    ids = torch.tensor([[*question, *text_ids("<answer>1", TOKENIZER)]])
+    with torch.no_grad():
+        logits = MODEL(input_ids=ids).logits[0, len(question) - 1 : -1].double()
+    p = logits.softmax(-1)
+    expected = -(p * p.log()).sum(-1).numpy()
+    np.testing.assert_allclose(got, expected, atol=1e-4)
+    assert asked.tokens_forwarded == ids.shape[1]
+    (row,) = training_rows([group([hinted], (1.0,))], TOKENIZER, asked)
+    assert row.mask[:2] == tuple(int(i == expected.argmax()) for i in range(2))
+
+
+def test_log_probabilities_of_an_answer_end_with_the_end():
+    asked = policy()
+    (got,) = asked.log_probabilities(["sort 31"], ["<answer>13</answer>"])
+    (scores,) = asked.logits(["sort 31"], ["<answer>13</answer>"])
+    ids = [*text_ids("<answer>13</answer>", TOKENIZER), END]
+    expected = torch.tensor(scores).log_softmax(-1)[torch.arange(len(ids)), ids]
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+    with pytest.raises(CurrlabError, match="keeps no model 'start'"):
+        asked.log_probabilities(["sort 31"], ["13"], model="start")
 
 
 def test_groups_without_advantages_are_refused():

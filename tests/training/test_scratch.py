@@ -23,10 +23,10 @@ from currlab.curricula.update.grpo import GRPO
 from currlab.errors import CurrlabError
 from currlab.models import load_model
 from currlab.models.tiny import new_model
-from currlab.training import scratch
+from currlab.training import loss_terms
 from currlab.training.collect import with_advantages
 from currlab.training.loss import grpo_loss
-from currlab.training.policy import log_probabilities, token_batch, training_rows
+from currlab.training.rows import log_probabilities, token_batch, training_rows
 
 
 def weights(trainer):
@@ -57,9 +57,10 @@ class Doubled(GRPO):
 
     name, title = "doubled", "twice the common loss"
 
-    def objective(self, new, old, advantages, mask, groups):
-        assert len(advantages) == sum(len(group.rollouts) for group in groups)
-        return 2 * grpo_loss(new, old, advantages, mask)
+    def objective(self, batch, groups):
+        assert len(batch.advantages) == sum(len(group.rollouts) for group in groups)
+        new, old = batch.log_probabilities, batch.old_log_probabilities
+        return 2 * grpo_loss(new, old, batch.advantages, batch.mask)
 
 
 # ---------------------------------------------------------------- learning
@@ -109,7 +110,7 @@ def test_how_rows_are_batched_changes_nothing(monkeypatch):
     for weight in [*whole.weights, *parts.weights]:
         weight.grad = torch.zeros_like(weight)
     loss = whole.backward(groups)
-    monkeypatch.setattr(scratch, "ROWS_AT_A_TIME", 3)
+    monkeypatch.setattr(loss_terms, "ROWS_AT_A_TIME", 3)
     assert parts.backward(groups) == pytest.approx(loss, abs=1e-6)
     for one, other in zip(whole.weights, parts.weights, strict=True):
         torch.testing.assert_close(one.grad, other.grad, atol=1e-6, rtol=1e-4)

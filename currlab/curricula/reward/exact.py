@@ -9,13 +9,23 @@ from typing import ClassVar
 from currlab.curricula.core import Reward
 from currlab.curricula.data import Clock, Policy, Rollout, Score
 from currlab.curricula.registry import knob, register
-from currlab.tasks import Problem, get_task
+from currlab.tasks import Problem, extract_answer, get_task
 
 
 def is_correct(problem: Problem, rollouts: Sequence[Rollout]) -> list[bool]:
-    """The verifier's verdict on each rollout's whole completion, forced prefix included."""
-    verify = get_task(problem.task).verify
-    return [verify(problem, rollout.text) for rollout in rollouts]
+    """The verdict on each rollout's whole completion, forced prefix included.
+
+    The task verifies, unless the view says which answer it asks for.
+    """
+    task = get_task(problem.task)
+
+    def right(rollout: Rollout) -> bool:
+        if rollout.view.answer is None:
+            return task.verify(problem, rollout.text)
+        answer = extract_answer(rollout.text)
+        return answer is not None and answer.strip() == rollout.view.answer
+
+    return [right(rollout) for rollout in rollouts]
 
 
 @register
