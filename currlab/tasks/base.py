@@ -51,7 +51,7 @@ class Task(ABC):
     the defaults (equal text, no written thought) do not fit. Levels run from 1 to `max_level`.
     `currlab.tasks.register_task` makes it known by its name. Choices, blanks, hints, noise and
     masks then work for it (`currlab.tasks.variants`); `near_miss`, `simplify`, `rephrase` and
-    `distractor` are where a task says what it knows better than the defaults.
+    `distract` are where a task says what it knows better than the defaults.
 
     >>> from currlab.tasks import get_task
     >>> problem = get_task("sorting").make(level=3, seed=0)
@@ -107,9 +107,14 @@ class Task(ABC):
         """
         return rng.choice(PHRASES).format(problem.prompt)
 
-    def distractor(self, problem: Problem, rng: random.Random) -> str:
-        """A few characters that do not matter to the problem: by default a field such as ``q=7``."""
-        return f"{rng.choice(string.ascii_lowercase)}={rng.randrange(10)}"
+    def distract(self, problem: Problem, n: int, rng: random.Random) -> str:
+        """The prompt with `n` things added that do not matter.
+
+        By default fields such as ``q=7`` before and behind it.
+        """
+        fields = [f"{rng.choice(string.ascii_lowercase)}={rng.randrange(10)}" for _ in range(n)]
+        before = rng.randint(0, n)
+        return " ".join((*fields[:before], problem.prompt, *fields[before:]))
 
     @property
     def levels(self) -> range:

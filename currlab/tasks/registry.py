@@ -7,7 +7,7 @@ import inspect
 import re
 
 from currlab.errors import CurrlabError
-from currlab.tasks import forms, gym, knights_knaves, numbers, sequences
+from currlab.tasks import forms, gym, knights_knaves, lookup, numbers, pretext, sequences
 from currlab.tasks.base import Task
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -93,5 +93,8 @@ for _cls in (
     numbers.ModularChain,
     numbers.Countdown,
     knights_knaves.KnightsKnaves,
+    lookup.Lookup,
+    pretext.Fill,
+    pretext.Unshuffle,
 ):
     register_task(_cls)

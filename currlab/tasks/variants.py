@@ -2,7 +2,7 @@
 
 Everything here is a pure function of (task, problem, settings, rng) and works for any task; what a
 task knows better it overrides: `Task.near_miss`, `Task.simplify`, `Task.rephrase`,
-`Task.distractor`. Functions that have nothing to offer for a problem return None.
+`Task.distract`. Functions that have nothing to offer for a problem return None.
 
 A `Variant` becomes a view by ``View(prompt=variant.prompt, answer=variant.answer)``. Choices and
 blanks are answered by writing the whole open answer, so that the problem's own verifier judges them
@@ -211,11 +211,9 @@ def _showable(prompt: str | None, problem: Problem) -> bool:
 
 
 def noisy(task: Task, problem: Problem, n: int, rng: random.Random) -> Variant:
-    """The prompt with `n` irrelevant fields before or behind it; the answer stays what it is."""
+    """The prompt with `n` irrelevant things added; the answer stays what it is."""
     check_number("n", n, 0)
-    fields = [task.distractor(problem, rng) for _ in range(n)]
-    before = rng.randint(0, n)
-    return Variant(" ".join((*fields[:before], problem.prompt, *fields[before:])))
+    return Variant(task.distract(problem, n, rng))
 
 
 def masked(problem: Problem, share: float, rng: random.Random) -> Variant:

@@ -335,7 +335,7 @@ def test_noise_stands_around_the_prompt(arm, seed, n):
     assert shown.answer is None
     if n == 0:
         assert shown.prompt == problem.prompt
-    if task.distractor.__func__ is Task.distractor:
+    if task.distract.__func__ is Task.distract:
         before, after = shown.prompt.split(problem.prompt)
         fields = (before + after).split()
         assert len(fields) == n
