@@ -102,10 +102,10 @@ def test_a_new_strategy_changes_the_state_and_the_stale_mark_is_found(naming):
 
 
 def test_the_most_faithful_of_several_strategies_counts(naming):
-    assert find_paper("EDCO").state == "inspired"
-    naming("EDCO")
-    assert find_paper("EDCO").state == "implemented"
-    assert find_paper("EDCO").recipe == {"select": "made_up"}
+    assert find_paper("QwenLong-L1").state == "inspired"
+    naming("QwenLong-L1")
+    assert find_paper("QwenLong-L1").state == "implemented"
+    assert find_paper("QwenLong-L1").recipe == {"select": "made_up"}
 
 
 def test_a_strategy_that_names_an_unknown_paper_is_found(naming):

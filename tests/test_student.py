@@ -192,8 +192,8 @@ def test_the_policy_answers_row_by_row_as_often_as_the_chance_says():
 
 # ---------------------------------------------------------------- strategies on the student
 
-# The student has no logits, and UDS asks for nothing else.
-PLAYABLE = [name for name in strategy_names("select") if name != "uds"]
+# The student has neither logits nor hidden states, and these ask for nothing else.
+PLAYABLE = sorted({*strategy_names("select")} - {"uds", "difficulty_probe"})
 
 
 @pytest.mark.parametrize("name", PLAYABLE)

@@ -21,6 +21,7 @@ from currlab.curricula.select import pools as _pools
 from currlab.curricula.select import promotion as _promotion
 from currlab.curricula.select import propagation as _propagation
 from currlab.curricula.select import resorting as _resorting
+from currlab.curricula.select import probing as _probing
 from currlab.curricula.select import schedules as _schedules
 from currlab.curricula.select import sft_orders as _sft_orders
 from currlab.curricula.select import stages as _stages
@@ -47,6 +48,7 @@ STRATEGY_MODULES = (
     _schedules,
     _sft_orders,
     _stages,
+    _probing,
     _static,
     _target,
     _utility,

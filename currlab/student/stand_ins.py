@@ -36,6 +36,8 @@ class SimulatedPolicy:
     def __init__(self, student: Student, catalog: WatchedCatalog) -> None:
         self.student, self.catalog = student, catalog
         self.tokens_generated = 0
+        # Answers are cut here, as a language model's are; the student's own are far shorter.
+        self.max_new_tokens = 1000
         self._arm = {arm: i for i, arm in enumerate(catalog.arms)}
 
     def generate(
@@ -49,8 +51,10 @@ class SimulatedPolicy:
         right = chances > 0.5 if temperature == 0 else luck < chances
         rows = []
         for view, problem, chance, hit in zip(views, problems, chances, right, strict=True):
-            length = problem.level + TOKENS_BESIDES_LEVEL
-            text = self.catalog.worked(problem) if hit else "I do not know."
+            whole = problem.level + TOKENS_BESIDES_LEVEL
+            length = min(whole, self.max_new_tokens)
+            known = hit and length == whole
+            text = self.catalog.worked(problem) if known else "I do not know."
             entropy = ENTROPY_HOPELESS + (ENTROPY_CERTAIN - ENTROPY_HOPELESS) * chance
             rows.append(
                 Rollout(view, text, (0,) * length, entropy=float(entropy), temperature=temperature)

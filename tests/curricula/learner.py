@@ -14,6 +14,8 @@ class FakePolicy:
     each arm can be answered, so an arm's chance is looked up by its answer.
     """
 
+    max_new_tokens = 40
+
     def __init__(self, catalog, chances, entropies=None, problems=64):
         self.chances, self.entropies = chances, entropies or {}
         self.known = {}

@@ -20,11 +20,12 @@ from currlab.training.collect import Collector, with_advantages
 
 POOL = Catalog.of({"sorting": range(2, 8)}, pool=10)
 RATES = dict(zip(POOL.arms, [0.95, 0.8, 0.6, 0.4, 0.2, 0.05], strict=True))
-# The probes of PCL and UDS read hidden states or logits, if anything, and ask for no answers.
+# These read hidden states or logits, if anything, and ask for no answers.
+READING = ("pcl", "uds", "difficulty_probe")
 PROBING = sorted(
     n
     for n, c in STRATEGIES.items()
-    if n not in ("pcl", "uds") and getattr(c, "probe", None) not in (None, Select.probe)
+    if n not in READING and getattr(c, "probe", None) not in (None, Select.probe)
 )
 
 
@@ -95,6 +96,7 @@ def test_probes_that_all_fail_or_all_succeed_are_survived(name, rate, catalog):
         ("retrospective", {}),
         ("stages", {"window": 1}),
         ("pcl", {}),
+        ("difficulty_probe", {}),
         ("pudf", {"evidence": "training"}),
         ("sec", {"objective": "progress"}),
     ],
@@ -319,6 +321,55 @@ def test_edco_trains_on_the_highest_entropies_in_order_and_measures_again():
     assert [p.arm for p in shown[:20]] == ["sorting/2"] * 10 + ["sorting/3"] * 10
     assert [p.arm for p in shown[20:]] == ["sorting/7"] * 10 + ["sorting/6"] * 10
     assert len({(p.arm, p.seed) for p in shown[:20]}) == 20
+
+
+class TokenEntropies(FakePolicy):
+    """Token t of an answer to problem i has entropy ``table[i, t]``; a rollout tells the mean."""
+
+    def __init__(self, catalog, table, longest):
+        super().__init__(catalog, 0.5, problems=10)
+        self.table, self.max_new_tokens, self.limits = table, longest, []
+
+    def generate(self, views, seeds, temperature):
+        self.limits.append(self.max_new_tokens)
+        rows = super().generate(views, seeds, temperature)
+        places = [POOL.arms.index(k[0] + f"/{k[1]}") * 10 + k[2] for k in self.asked[-len(rows) :]]
+        return [
+            replace(row, entropy=self.table[i][: self.max_new_tokens].mean())
+            for row, i in zip(rows, places, strict=True)
+        ]
+
+
+@pytest.mark.parametrize("prefix", [1, 3, 20, 500])
+def test_edco_agrees_with_its_formula_over_twenty_rounds(prefix):
+    """H = the mean over the first L tokens; the highest first; the learner's own limit is kept."""
+    recipe, rng = bound("edco", rounds=20, keep=12, prefix=prefix), np.random.default_rng(4)
+    policy = TokenEntropies(POOL, None, longest=20)
+    for step in range(20):
+        policy.table = rng.random((60, 20)) * np.geomspace(1, 0.1, 20)
+        recipe.select.probe(policy, Clock(step, step / 20))
+        scores = [sum(row[:prefix]) / min(prefix, 20) for row in policy.table]
+        highest = sorted(range(60), key=lambda i: -scores[i])[:12]
+        shown = [item(p) for p in recipe.select.choose(15, Clock(step, step / 20))]
+        assert shown == highest + highest[:3]
+        assert policy.max_new_tokens == 20
+    assert policy.limits == [min(prefix, 20)] * 20
+
+
+def test_edco_needs_a_learner_whose_answers_can_be_cut():
+    with pytest.raises(CurrlabError, match="needs a learner with 'max_new_tokens'"):
+        bound("edco").select.probe(object(), Clock())
+
+
+def test_the_limit_of_answers_comes_back_even_if_asking_fails():
+    class Failing(FakePolicy):
+        def generate(self, views, seeds, temperature):
+            raise RuntimeError("out of memory")
+
+    policy = Failing(POOL, 0.5)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        bound("edco", prefix=2).select.probe(policy, Clock())
+    assert policy.max_new_tokens == FakePolicy.max_new_tokens
 
 
 def test_pools_are_made_where_the_catalog_has_none():

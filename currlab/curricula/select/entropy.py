@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,34 +12,53 @@ import numpy as np
 from currlab.curricula.data import Clock, Pick, Policy
 from currlab.curricula.registry import knob, register
 from currlab.curricula.select.items import PoolSelect, ask, best, cycle, problems_per_arm
+from currlab.errors import CurrlabError
+
+
+@contextmanager
+def short_answers(policy: Policy, tokens: int) -> Iterator[None]:
+    """Inside the `with` the learner's answers end after `tokens` tokens at the latest."""
+    longest = getattr(policy, "max_new_tokens", None)
+    if longest is None:
+        raise CurrlabError(
+            "The entropy of a prefix needs a learner with 'max_new_tokens', whose answers can be cut."
+        )
+    policy.max_new_tokens = min(tokens, longest)
+    try:
+        yield
+    finally:
+        policy.max_new_tokens = longest
 
 
 @register
 class EDCO(PoolSelect):
     """EDCO: train on the problems whose answers have the highest entropy, measured anew each round.
 
-    Inspired by EDCO (arXiv 2601.03725): in every round, generate a short answer to each problem of the
-    pool, score it by its token entropies, train on the problems with the highest scores in that
-    order, repeat with the tuned model.
+    Source: EDCO (arXiv 2601.03725) and its released code.
+    1. In every round sample the first `prefix` tokens of one answer to each problem of the pool, at
+       temperature .7.
+    2. Score: the mean entropy of these tokens, ``H = 1/L sum_t (- sum_v pi_t(v) ln pi_t(v))``.
+    3. Train on the `keep` problems with the highest scores, in that order; repeat with the tuned
+       model.
 
-    What is implemented: the score is the mean entropy (nats, full vocabulary, at temperature 1) of
-    *all* sampled tokens of one answer at temperature .7. The released code takes the mean of the 20 %
-    highest entropies of a prefix of 128 tokens, over the 20 likeliest tokens each, after a request
-    for a quick answer; a policy here reports one mean per answer, and the answers of small tasks are
-    shorter than such a prefix. So nothing is saved by a prefix, and every round costs one whole
-    answer a problem. Until the first probe the order is random.
+    What differs here. The score is the paper's mean over the first L tokens, in nats, of the full
+    vocabulary at temperature 1; the released code takes the mean of the 20 % highest entropies, of
+    the 20 likeliest tokens each, after a request for a quick answer and with top-p .7. An answer
+    that ends before the prefix does saves nothing. Until the first probe the order is random.
     """
 
     name: ClassVar[str] = "edco"
     title: ClassVar[str] = "EDCO: highest entropy first"
     papers: ClassVar[tuple[str, ...]] = ("EDCO",)
     family: ClassVar[str] = "F02"
-    state: ClassVar[str] = "inspired"
 
     @dataclass(frozen=True)
     class Parameters:
         rounds: int = knob(5, "rounds, of equal shares of the budget", 1, 1000, paper=5)
         keep: int = knob(200, "problems that a round trains on", 1, 1_000_000, paper=200)
+        prefix: int = knob(
+            128, "L: tokens of an answer that are sampled at most", 1, 100_000, paper=128
+        )
         temperature: float = knob(0.7, "temperature of the probing answers", 0.05, 3.0, paper=0.7)
         problems_per_arm: int = problems_per_arm()
 
@@ -54,7 +75,8 @@ class EDCO(PoolSelect):
         if now < self.memory["rounds"]:
             return
         problems = [self.problem(item) for item in range(self.size)]
-        _, answers = ask(policy, problems, 1, self.rng, self.parameters.temperature)
+        with short_answers(policy, self.parameters.prefix):
+            _, answers = ask(policy, problems, 1, self.rng, self.parameters.temperature)
         self.values["entropy"] = np.array([answer.entropy for answer in answers], dtype=float)
         self.values["order"] = best(self.values["entropy"], self.size)
         self.memory.update(rounds=now + 1, given=0)
