@@ -11,17 +11,20 @@ from currlab.curricula.registry import (
     register,
 )
 from currlab.curricula.reward import exact as _exact
+from currlab.curricula.sample import adaptive as _adaptive
+from currlab.curricula.sample import filters as _filters
 from currlab.curricula.sample import fixed as _fixed
+from currlab.curricula.sample import replay as _replay
 from currlab.curricula.select import bandit as _bandit
 from currlab.curricula.select import bayesian as _bayesian
 from currlab.curricula.select import entropy as _entropy
 from currlab.curricula.select import irt as _irt
 from currlab.curricula.select import orders as _orders
 from currlab.curricula.select import pools as _pools
+from currlab.curricula.select import probing as _probing
 from currlab.curricula.select import promotion as _promotion
 from currlab.curricula.select import propagation as _propagation
 from currlab.curricula.select import resorting as _resorting
-from currlab.curricula.select import probing as _probing
 from currlab.curricula.select import schedules as _schedules
 from currlab.curricula.select import sft_orders as _sft_orders
 from currlab.curricula.select import stages as _stages
@@ -35,20 +38,23 @@ from currlab.curricula.update import grpo as _grpo
 STRATEGY_MODULES = (
     _plain,
     _exact,
+    _adaptive,
+    _filters,
     _fixed,
+    _replay,
     _bandit,
     _bayesian,
     _entropy,
     _irt,
     _orders,
     _pools,
+    _probing,
     _promotion,
     _propagation,
     _resorting,
     _schedules,
     _sft_orders,
     _stages,
-    _probing,
     _static,
     _target,
     _utility,

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 from currlab.errors import CurrlabError
 from currlab.tasks import Problem, Task, get_task
 
+# The arm of an extra pick that leaves the problem to the select strategy.
+ANY_ARM = ""
 # Rewards closer than this are equal: exact-zero variance tests fail on floats.
 EQUAL_REWARDS = 1e-6
 
@@ -31,7 +33,8 @@ class Pick:
 
     `seed` None means a fresh problem. `view` holds wishes to the present dial. An extra pick (made
     by the sample dial) names its `parent`, the place of a group among the step's groups; with
-    `merge` its rollouts join that group, else they make a group of their own.
+    `merge` its rollouts join that group, else they make a group of their own, and with `ANY_ARM` the
+    select strategy chooses its problem.
     """
 
     arm: str

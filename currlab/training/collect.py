@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from currlab.curricula.core import Recipe
-from currlab.curricula.data import Catalog, Clock, Group, Pick, Policy, Rollout, View
+from currlab.curricula.data import ANY_ARM, Catalog, Clock, Group, Pick, Policy, Rollout, View
 from currlab.errors import CurrlabError
 from currlab.tasks import Problem
 
@@ -50,11 +50,12 @@ class Collector:
             raise CurrlabError(f"Strategy '{name}' chose {len(picks)} problems instead of {n}.")
         return [self._with_seed(pick, clock.step, slot) for slot, pick in enumerate(picks)]
 
-    def _with_seed(self, pick: Pick, step: int, slot: int) -> Pick:
+    def _with_seed(self, pick: Pick, step: int, *place: int) -> Pick:
+        """The pick with a problem; `place` is its slot and, for an extra pick, its round."""
         if pick.seed is not None:
             return pick
         # 40 bits keep problem seeds short to read and still never repeat within a run.
-        seed = derive_seed(self.seed, step, slot) >> 23
+        seed = derive_seed(self.seed, step, *place) >> 23
         return replace(pick, seed=seed % self.catalog.pool if self.catalog.pool else seed)
 
     def collect(self, picks: Sequence[Pick], clock: Clock) -> list[Group]:
@@ -67,10 +68,20 @@ class Collector:
         for number in range(1, self.recipe.sample.max_rounds + 1):
             if not extra:
                 break
-            extra = [self._with_seed(pick, clock.step, slot) for slot, pick in enumerate(extra)]
+            extra = self._chosen(extra, clock)
+            extra = [self._with_seed(pick, clock.step, i, number) for i, pick in enumerate(extra)]
             groups = join(groups, self._roll(extra, clock, number))
             groups, extra = self.recipe.sample.after(groups, clock)
         return groups
+
+    def _chosen(self, extra: Sequence[Pick], clock: Clock) -> list[Pick]:
+        """Extra picks whose problem is left to select, with the problems that it chooses."""
+        count = sum(pick.arm == ANY_ARM for pick in extra)
+        new = iter(self.recipe.select.choose(count, clock) if count else ())
+        return [
+            pick if pick.arm != ANY_ARM else replace(next(new), parent=pick.parent)
+            for pick in extra
+        ]
 
     def _roll(self, picks: Sequence[Pick], clock: Clock, number: int) -> list[Group]:
         """One round: every pick shown, sampled in one batch, and scored; shared by the processes."""

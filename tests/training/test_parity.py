@@ -7,7 +7,7 @@ import torch
 from transformers import TrainerCallback
 from trl_case import small_config, small_recipe, small_trainer, without_seconds
 
-from currlab.curricula import Pick, View, make_recipe
+from currlab.curricula import Pick, View, make_recipe, strategy_names
 from currlab.curricula.core import Plan, Present, Sample
 from currlab.curricula.data import Demonstration
 from currlab.curricula.update.grpo import GRPO
@@ -204,6 +204,14 @@ def test_one_step_is_the_same_in_both_engines(case, option):
     assert_same_step(got, expected)
     moved = any(gradient.abs().max() > 1e-4 for gradient in got[1].values())
     assert moved == (case != "no advantage anywhere")
+
+
+@pytest.mark.parametrize("name", [n for n in strategy_names("sample") if n != "fixed_group"])
+def test_every_sample_strategy_is_the_same_in_both_engines(name):
+    def case():
+        return make_recipe("sec", sample=name, reward="random", settings={name: {"size": 4}})
+
+    assert_same_step(trl_step(case()), scratch_step(case()))
 
 
 def test_a_loss_of_the_update_dials_own_is_the_same_in_both_engines():
