@@ -1,23 +1,32 @@
-"""Execute a notebook headlessly with parameters, and leave the notebook and an HTML page behind."""
+"""Execute a notebook headlessly with parameters; leave it behind with a page and its results.
+
+A folder holds one notebook under one set of parameters: NAME.ipynb, NAME.html and results.json,
+which also says how they were made. They are replaced only when an execution has come to its end:
+until then it is NAME.unfinished.ipynb, and one in which a cell raised is kept as NAME.failed.ipynb.
+"""
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import nbformat
 import papermill
+from filelock import FileLock, Timeout
 from nbclient.exceptions import DeadKernelError
 
 from currlab.errors import CurrlabError
-from currlab.parameters import check_parameters, read_parameters
+from currlab.files import read_json, write_atomic, write_json_atomic
+from currlab.jobs import Job, prepare, writable_folder
+from currlab.notebook_html import notebook_page
 from currlab.progress import progress
-from currlab.report import notebook_page
+
+FAILED, UNFINISHED = ".failed.ipynb", ".unfinished.ipynb"
 
 
 @dataclass(frozen=True)
@@ -29,88 +38,8 @@ class Executed:
     seconds: float
 
 
-@dataclass(frozen=True)
-class Job:
-    """A notebook with checked parameters and the folder that its results go to."""
-
-    notebook: Path
-    parameters: Mapping[str, Any]
-    folder: Path
-
-
 class NotebookError(RuntimeError):
     """A cell raised. The message names it and the notebook that is kept with its outputs."""
-
-
-def notebooks_folder() -> Path:
-    """Where the project's notebooks are: beside the package, or below the current folder."""
-    places = [Path(__file__).parents[1] / "notebooks", Path.cwd() / "notebooks"]
-    for place in places:
-        if any(place.glob("*.ipynb")):
-            return place
-    raise CurrlabError(
-        "No notebooks found; run the command in a checkout of the project, or name a notebook "
-        "by its path."
-    )
-
-
-def find_notebook(name: str) -> Path:
-    """A notebook by path, by its number ("00") or by the start of its name.
-
-    >>> find_notebook("00").name
-    '00_start_here.ipynb'
-    """
-    if name.endswith(".ipynb"):
-        if not Path(name).is_file():
-            raise CurrlabError(f"There is no notebook '{name}'.")
-        return Path(name).resolve()
-    known = sorted(notebooks_folder().glob("*.ipynb"))
-    matching = [path for path in known if name and path.name.startswith(name)]
-    if len(matching) != 1:
-        trouble = "Several notebooks start with" if matching else "There is no notebook"
-        names = ", ".join(path.stem for path in matching or known)
-        raise CurrlabError(f"{trouble} '{name}'; name one of {names}, or a path.")
-    return matching[0]
-
-
-def prepare(
-    notebook: str | Path,
-    parameters: Mapping[str, Any],
-    profile: str | None = None,
-    out: str | Path = "runs",
-) -> Job:
-    """Check everything that can be checked before a kernel starts; nothing is written but folders.
-
-    The results go to a folder below `out` that is named after the notebook and the parameters, so
-    that runs with other parameters do not mix.
-    """
-    path = find_notebook(str(notebook))
-    given = dict(parameters) if profile is None else {**parameters, "profile": profile}
-    typed = check_parameters(path, read_parameters(path), given)
-    folder = writable_folder(Path(out).resolve() / _folder_name(path, typed))
-    out_dir = typed.get("out_dir", folder)
-    return Job(path, {**typed, "out_dir": str(writable_folder(Path(out_dir).resolve()))}, folder)
-
-
-def _folder_name(notebook: Path, parameters: Mapping[str, Any]) -> str:
-    told = [str(parameters[k]) if k == "profile" else f"{k}={parameters[k]}" for k in parameters]
-    name = "-".join([notebook.stem, *(part for part in told if not part.startswith("out_dir="))])
-    return re.sub(r"[^\w.=-]+", "_", name)[:120]
-
-
-def writable_folder(folder: Path) -> Path:
-    """`folder`, made if it is not there; CurrlabError if files cannot be written to it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".{uuid4().hex}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise CurrlabError(
-            f"Cannot write to the output folder '{folder}' ({error.strerror}); name a folder that "
-            "you may write to."
-        ) from error
-    return folder
 
 
 def execute(
@@ -127,35 +56,95 @@ def execute(
     return run_job(prepare(notebook, parameters or {}, profile, out))
 
 
-def run_job(job: Job) -> Executed:
+def done_before(job: Job) -> Executed | None:
+    """The results of the same notebook, parameters, package and versions, if they are there."""
+    told = finished_execution(job.results)
+    if told is None or any(told.get(key) != value for key, value in job.source.items()):
+        return None
+    if not job.path(".ipynb").exists():
+        return None
+    return Executed(job.path(".ipynb"), job.path(".html"), float(told.get("seconds", 0)))
+
+
+def finished_execution(results: Path) -> dict[str, Any] | None:
+    """How the results in this file were made; None if no execution has finished there."""
+    try:
+        data = read_json(results)
+    except CurrlabError:
+        # Missing or damaged, it keeps nothing from being executed.
+        return None
+    told = data.get("execution") if isinstance(data, dict) else None
+    return told if isinstance(told, dict) and told.get("status") == "finished" else None
+
+
+def run_job(job: Job, label: str | None = None) -> Executed:
     """Execute a prepared notebook; a failed one is kept and has its page, too."""
-    target = job.folder / job.notebook.name
-    page = target.with_suffix(".html")
-    started = time.monotonic()
-    failure: BaseException | None = None
+    with _only_writer(writable_folder(job.folder)):
+        before, started = _stamp(job), time.monotonic()
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        told = {"status": "finished", "started": now, **job.source}
+        failure = _papermill(job, label or job.folder.name)
+        told["seconds"] = round(time.monotonic() - started, 1)
+        # A file from an earlier execution is not this one's.
+        results = {} if _stamp(job) in (None, before) else read_json(job.own_results)
+        results = results if isinstance(results, dict) else {"results": results}
+        if failure is not None:
+            sentence = _failure_sentence(failure, job)
+            told |= {"status": "failed", "error": sentence}
+            _keep(job, FAILED, told)
+            if finished_execution(job.results) is None:
+                write_json_atomic(job.results, {**results, "execution": told})
+            raise NotebookError(sentence) from failure
+        _keep(job, ".ipynb", told)
+        # Written last: it says that the rest is whole.
+        write_json_atomic(job.results, {**results, "execution": told})
+        for outdated in (job.path(FAILED), job.path(FAILED).with_suffix(".html")):
+            outdated.unlink(missing_ok=True)
+        return Executed(job.path(".ipynb"), job.path(".html"), told["seconds"])
+
+
+@contextmanager
+def _only_writer(folder: Path) -> Iterator[None]:
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise CurrlabError(
+            f"Another process is executing a notebook in '{folder}'; wait for it."
+        ) from error
+
+
+def _stamp(job: Job) -> tuple[int, int] | None:
+    """Tells whether the notebook has written its results.json since."""
+    path = job.own_results
+    if not path.exists():
+        return None
+    return path.stat().st_mtime_ns, path.stat().st_ino
+
+
+def _papermill(job: Job, label: str) -> Exception | None:
+    """Execute into the unfinished notebook, saved after every cell; gives why a cell failed."""
     cells = [c for c in nbformat.read(job.notebook, as_version=4).cells if c.cell_type == "code"]
     # papermill adds a cell with the injected parameters.
-    with progress(job.notebook.stem, len(cells) + 1) as advance:
+    with progress(label, len(cells) + 1) as advance:
         done = iter(range(1, len(cells) + 2))
         try:
             papermill.execute_notebook(
                 _literal(job.notebook),
-                _literal(target),
+                _literal(job.path(UNFINISHED)),
                 parameters=dict(job.parameters),
                 kernel_name="python3",
                 language="python",
                 cwd=job.folder,
                 progress_bar=False,
-                # Without it the kernel warns of its transport on every start.
-                extra_arguments=["--IPKernelApp.log_level=40"],
+                # Without it the kernel warns of its transport on every start, and logs a traceback
+                # of its own when Ctrl-C ends it.
+                extra_arguments=["--IPKernelApp.log_level=50"],
                 on_cell_executed=lambda **_: advance(next(done)),
             )
         except (papermill.PapermillExecutionError, DeadKernelError) as error:
-            failure = error
-    page.write_text(notebook_page(nbformat.read(target, as_version=4)), encoding="utf-8")
-    if failure is not None:
-        raise NotebookError(_failure_sentence(failure, job, target)) from failure
-    return Executed(target, page, time.monotonic() - started)
+            return error
+    return None
 
 
 def _literal(path: Path) -> str:
@@ -163,9 +152,21 @@ def _literal(path: Path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
-def _failure_sentence(failure: BaseException, job: Job, target: Path) -> str:
+def _keep(job: Job, suffix: str, told: Mapping[str, Any]) -> None:
+    """Put the executed notebook and its page in place, each whole."""
+    notebook = nbformat.read(job.path(UNFINISHED), as_version=4)
+    notebook.metadata["currlab"] = {**notebook.metadata.get("currlab", {}), "execution": told}
+    page = notebook_page(notebook).encode(errors="replace")
+    write_atomic(job.path(suffix).with_suffix(".html"), page)
+    write_atomic(job.path(suffix), nbformat.writes(notebook).encode(errors="replace"))
+    job.path(UNFINISHED).unlink()
+
+
+def _failure_sentence(failure: BaseException, job: Job) -> str:
     if isinstance(failure, papermill.PapermillExecutionError):
         what = f"failed at In [{failure.exec_count}] with {failure.ename}: {failure.evalue}"
     else:
         what = "stopped because its kernel died"
-    return f"Notebook '{job.notebook.name}' {what}. It is kept with its output: {target}"
+    printable = "".join(c if c.isprintable() else " " for c in what)
+    text = " ".join(printable.split())[:500].rstrip(".")
+    return f"Notebook '{job.notebook.name}' {text}. It is kept with its output: {job.path(FAILED)}"

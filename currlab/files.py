@@ -27,7 +27,7 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_bytes())
     except FileNotFoundError as error:
         raise CurrlabError(f"There is no file '{path}'.") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CurrlabError(
             f"'{path}' is damaged and cannot be read as JSON; nothing was changed. Move "
             f"'{Path(path).parent}' away to go on without it."
@@ -36,11 +36,15 @@ def read_json(path: str | Path) -> Any:
 
 def write_json_atomic(path: str | Path, data: Any, indent: int | None = 1) -> None:
     """Write JSON so that a reader, or a crash, finds the old file or the whole new one."""
+    write_atomic(path, (dump_json(data, indent) + "\n").encode())
+
+
+def write_atomic(path: str | Path, content: bytes) -> None:
+    """Write a file so that a reader, or a crash, finds the old one or the whole new one."""
     path = Path(path)
-    text = dump_json(data, indent) + "\n"
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
+    with part.open("wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, path)

@@ -14,93 +14,12 @@ from typing import Any
 
 import nbformat
 import pandas as pd
-from jinja2 import pass_context
-from latex2mathml.converter import convert
-from nbconvert import HTMLExporter
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
-from pygments.formatters import HtmlFormatter
 
 from currlab import figures, plots
 from currlab.errors import CurrlabError
+from currlab.notebook_html import notebook_page
+from currlab.page import page
 from currlab.runs import Run
-
-WIDGET = "application/vnd.jupyter.widget-view+json"
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-STYLE = """
-body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.5 sans-serif; }
-body { color: #222; background: #fff; }
-img { max-width: 100%; height: auto; }
-pre { overflow-x: auto; padding: .6rem; background: #f6f6f6; white-space: pre-wrap; }
-table { border-collapse: collapse; margin: 1rem 0; font-size: .9rem; }
-th, td { border: 1px solid #ccc; padding: .2rem .6rem; text-align: left; }
-.prompt { color: #666; font-size: .8rem; }
-.output_stderr pre, .output_error pre { background: #fff0f0; }
-"""
-
-
-def page(title: str, body: str) -> str:
-    """A whole HTML page; `title` is escaped here, `body` is HTML already."""
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{STYLE}"
-        f"{HtmlFormatter().get_style_defs('.highlight')}</style></head>"
-        f"<body><main>\n{body}\n</main></body></html>\n"
-    )
-
-
-# ---------------------------------------------------------------- notebooks
-
-
-class _MathRenderer(IPythonRenderer):
-    """Formulas as MathML, which browsers draw by themselves."""
-
-    def inline_math(self, body: str) -> str:
-        return _mathml(body, "inline")
-
-    def block_math(self, body: str) -> str:
-        return _mathml(body, "block")
-
-    def latex_environment(self, name: str, body: str) -> str:
-        return _mathml(f"\\begin{{{name}}}{body}\\end{{{name}}}", "block")
-
-
-def _mathml(tex: str, display: str) -> str:
-    try:
-        # The converter knows `aligned` by its older name.
-        return convert(tex.replace("{aligned}", "{split}"), display=display)
-    except Exception:  # its errors have no common base; the reader then sees the formula as typed
-        return f"<code>{html.escape(tex)}</code>"
-
-
-class _OfflineExporter(HTMLExporter):
-    """nbconvert's plainest template, which asks for nothing from the network."""
-
-    @pass_context
-    def markdown2html(self, context: Any, source: str) -> str:
-        renderer = _MathRenderer(escape=False, anchor_link_text="")
-        return MarkdownWithMath(renderer=renderer).render(source)
-
-
-def notebook_page(notebook: nbformat.NotebookNode) -> str:
-    """An executed notebook as one page. Widgets are left out: drawing them needs scripts."""
-    shown = nbformat.from_dict(notebook)
-    for cell in shown.cells:
-        if "outputs" in cell:
-            cell.outputs = [out for out in cell.outputs if WIDGET not in out.get("data", {})]
-    exporter = _OfflineExporter(template_name="basic", exclude_anchor_links=True)
-    body, _ = exporter.from_notebook_node(shown)
-    return page(_title(notebook), body)
-
-
-def _title(notebook: nbformat.NotebookNode) -> str:
-    lines = [line for cell in notebook.cells[:5] for line in cell.source.splitlines()]
-    headings = [line.lstrip("# ") for line in lines if line.startswith("# ")]
-    return headings[0] if headings else "Notebook"
-
-
-# ---------------------------------------------------------------- runs
 
 
 def report(folder: str | Path) -> str:
