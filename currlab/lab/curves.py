@@ -1,80 +1,58 @@
-"""The playground's picture: made once, filled anew at every touch of a slider."""
+"""The playground's pictures: ability over steps and at the end, and where the prompts went."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
+import pandas as pd
 
-from currlab import plots
+from currlab.lab.drawing import figure_html, heat, lines, side_by_side
 from currlab.student import History
 
 STRETCHES = 20
+EVERY = 3  # a line of a point for each third step looks the same
 
 
-class Curves:
-    """Ability over steps and at the end, and where each strategy's prompts went.
-
-    Making the axes takes longer than simulating a strategy; filling them again does not.
-    """
-
-    def __init__(self, labels: Sequence[str], levels: int, steps: int) -> None:
-        self.labels, self.levels = tuple(labels), levels
-        self.figure = Figure(figsize=(9.6, 5.6))
-        grid = self.figure.add_gridspec(
-            2, 6, hspace=0.5, wspace=1.1, left=0.07, right=0.97, top=0.93, bottom=0.1
-        )
-        over_steps = self.figure.add_subplot(grid[0, :3])
-        at_end = self.figure.add_subplot(grid[0, 3:])
-        self.lines, self.ends, self.maps = [], [], []
-        width = 6 // len(labels)
-        for i, label in enumerate(labels):
-            plain = {**plots.style(i), "marker": ""}
-            self.lines += over_steps.plot(np.zeros(steps + 1), label=label, **plain)
-            self.ends += at_end.plot(range(1, levels + 1), np.zeros(levels), **plots.style(i))
-            below = self.figure.add_subplot(grid[1, width * i : width * (i + 1)])
-            self.maps.append(_empty_map(below, label, levels, steps))
-            below.tick_params(labelleft=i == 0)
-        self.figure.axes[2].set_ylabel("level")
-        _label(over_steps, "Mean pass rate of all levels", "step")
-        _label(at_end, "Pass rate of each level at the end", "level")
-        over_steps.legend(fontsize=8, frameon=False, loc="upper left")
-        for axes in self.figure.axes:
-            axes.locator_params(nbins=3)  # ticks are half of the time that drawing takes
-
-    def fill(self, histories: Mapping[str, History]) -> Figure:
-        """The figure with these histories, which have the picture's labels, levels and steps."""
-        shares = [_shares(history) for history in histories.values()]
-        brightest = max(part.max() for part in shares)  # one colour scale for all maps
-        for i, history in enumerate(histories.values()):
-            self.lines[i].set_ydata(history.pass_rate.mean(1))
-            self.ends[i].set_ydata(history.pass_rate[-1])
-            self.maps[i].set(data=shares[i], clim=(0, brightest))
-        return self.figure
+def curves(histories: Mapping[str, History]) -> str:
+    """All pictures of some histories of equal levels and steps, by the strategies' labels."""
+    over_steps = pd.DataFrame({k: h.pass_rate[::EVERY].mean(1) for k, h in histories.items()})
+    over_steps.index = pd.Index(over_steps.index * EVERY, name="step")
+    at_end = pd.DataFrame({label: h.pass_rate[-1] for label, h in histories.items()})
+    at_end.index = pd.Index(at_end.index + 1, name="level")
+    parts = [
+        _lines("Mean pass rate of all levels", over_steps),
+        _lines("Pass rate of each level at the end", at_end),
+    ]
+    shares = {label: prompt_shares(history) for label, history in histories.items()}
+    brightest = max(table.to_numpy().max() for table in shares.values())  # one scale for all maps
+    maps = [_map(label, table, brightest) for label, table in shares.items()]
+    return side_by_side(parts) + side_by_side(maps)
 
 
-def _label(axes: Axes, title: str, x_label: str) -> None:
-    # A fixed height: finding one that avoids the ticks takes a sixth of the drawing time.
-    axes.set_title(title, y=1.0)
-    axes.set_xlabel(x_label)
-    plots.percent_axis(axes)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+def _lines(title: str, table: pd.DataFrame) -> str:
+    told = [
+        f"{name} {values.iloc[0]:.0%} to {values.iloc[-1]:.0%}" for name, values in table.items()
+    ]
+    picture = lines(table, percent=True)
+    x = f"{table.index.name} {table.index[0]} to {table.index[-1]}"
+    return figure_html(title, picture.html(f"{title}, {x}: {'; '.join(told)}."))
 
 
-def _empty_map(axes: Axes, label: str, levels: int, steps: int) -> AxesImage:
-    """Where the shares of a strategy's prompts will stand, light where large."""
-    axes.set_title(f"prompts: {label}", fontsize=9, y=1.0)
-    axes.set_xlabel("step")
-    look = {"cmap": "cividis", "aspect": "auto", "interpolation": "nearest", "origin": "lower"}
-    extent = (0, steps, 0.5, levels + 0.5)
-    return axes.imshow(np.zeros((levels, STRETCHES)), extent=extent, **look)
+def _map(label: str, table: pd.DataFrame, brightest: float) -> str:
+    first, last = (int(table.index[table[end].argmax()]) for end in table.columns[[0, -1]])
+    told = f"Prompts of {label}: most are of level {first} at first, of level {last} at last."
+    return figure_html(f"Where the prompts went: {label}", heat(table, top=brightest).html(told))
 
 
-def _shares(history: History) -> np.ndarray:
-    """Shares of the levels among the prompts of each stretch of the run, (levels, stretches)."""
-    parts = np.array([part.sum(0) for part in np.array_split(history.prompts, STRETCHES)])
-    return (parts / parts.sum(1, keepdims=True)).T
+def prompt_shares(history: History) -> pd.DataFrame:
+    """Shares of the levels (rows) among the prompts of each stretch (columns, named by the last step)."""
+    parts = np.array_split(history.prompts, STRETCHES)
+    counts = np.array([part.sum(0) for part in parts])
+    ends = np.cumsum([len(part) for part in parts])
+    levels = range(1, counts.shape[1] + 1)
+    return pd.DataFrame(
+        (counts / counts.sum(1, keepdims=True)).T,
+        pd.Index(levels, name="level"),
+        pd.Index(ends, name="step"),
+    )

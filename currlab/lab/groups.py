@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from currlab.curricula.data import EQUAL_REWARDS
 from currlab.errors import CurrlabError
-from currlab.lab.panels import heat
+from currlab.lab.drawing import figure_html, heat, side_by_side
+from currlab.lab.tally import arm_names, stretch, task_and_level
 
 STRETCHES = 12
 # What the map can show of the groups of a level in a stretch of steps; all are shares.
@@ -49,7 +49,7 @@ def group_table(records: Sequence[Record]) -> pd.DataFrame:
         }
     )
     last = int(table["step"].max())
-    width = -(-last // STRETCHES)
+    width = stretch(last, STRETCHES)
     table["until"] = (-(-table["step"] // width) * width).clip(upper=last)
     return table
 
@@ -69,21 +69,23 @@ def cells(table: pd.DataFrame, value: str) -> pd.DataFrame:
     else:
         found = by_cell[value].mean()
     wide = found.unstack("until")
-    return wide.loc[sorted(wide.index, key=_task_and_level)]
+    return wide.loc[sorted(wide.index, key=task_and_level)]
 
 
-def _task_and_level(arm: str) -> tuple[str, int]:
-    task, _, level = arm.rpartition("/")
-    return task, int(level) if level.isdecimal() else 0
-
-
-def overview(table: pd.DataFrame) -> Figure:
+def overview(table: pd.DataFrame) -> str:
     """All three maps beside each other, for where nobody can click."""
-    figure = Figure(figsize=(12, 3.4), layout="constrained")
-    for axes, value in zip(figure.subplots(1, len(VALUES)), VALUES, strict=True):
-        heat(axes, cells(table, value))
-        axes.set(title=value, ylabel="")
-    return figure
+    return side_by_side([_map(table, value) for value in VALUES])
+
+
+def _map(table: pd.DataFrame, value: str) -> str:
+    found = cells(table, value)
+    names, kind = arm_names(list(found.index))
+    told = [
+        f"{kind} {name}: {values.dropna().iloc[0]:.0%} at first, {values.dropna().iloc[-1]:.0%} at last"
+        for name, (_, values) in zip(names, found.iterrows(), strict=True)
+    ]
+    picture = heat(found.set_axis(pd.Index(names, name=kind)))
+    return figure_html(value, picture.html(f"{value}; {'; '.join(told)}."))
 
 
 # ---------------------------------------------------------------- one group

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from IPython import get_ipython
-from IPython.display import display
+from IPython.display import HTML, display
 
-from currlab import figures
 from currlab.lab.panels import overview
 from currlab.lab.session import Session
 from currlab.training.scratch import ScratchTrainer
@@ -29,7 +28,7 @@ def live(trainer: ScratchTrainer) -> Session:
     session = Session(trainer)
     if not somebody_can_steer():
         session.run()
-        figures.show(overview(session.snapshot()))
+        display(HTML(overview(session.snapshot())))
         return session
     from currlab.lab.cockpit import Cockpit
 

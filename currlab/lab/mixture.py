@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import ipywidgets as widgets
+
+from currlab.lab.records import Snapshot
+from currlab.lab.session import Session
 from currlab.tasks import get_task
 
 # Below this share of problems solved at least once in eight tries, nearly every group of eight has
@@ -63,3 +67,38 @@ def mixture(evaluation: Sequence[Mapping[str, Any]]) -> Mixture | None:
         if level > row["level"]
     ]
     return Mixture(reachable, (*hopeless, *(arm for _, arm in sorted(beyond))))
+
+
+class MixtureSlider:
+    """The share of hopeless arms among those that can be picked, once they have been measured."""
+
+    def __init__(self, session: Session) -> None:
+        self.session, self.split = session, None
+        every = session.trainer.config.eval_every
+        why = "measuring the levels first …" if every else "needs evaluations (eval_every is 0)"
+        self.words = widgets.HTML(f"<small>Hopeless problems: {why}</small>")
+        self.widget = widgets.VBox([self.words])
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Make the slider when the evaluation before training is there; say what is offered."""
+        if self.split is None and (split := mixture(snapshot.evaluations)) is not None:
+            self.split = split
+            options = [(f"{split.share(n):.0%}", n) for n in split.choices]
+            now = min(split.choices, key=lambda n: abs(n - split.count(snapshot.arms)))
+            slider = widgets.SelectionSlider(
+                options=options,
+                value=now,
+                description="hopeless",
+                continuous_update=False,
+                tooltip="Share of arms that the model could not solve before training",
+                style={"description_width": "38%"},
+                layout=widgets.Layout(width="98%"),
+            )
+            slider.observe(lambda change: self.session.offer(split.arms(change["new"])), "value")
+            self.widget.children = [slider, self.words]
+        if self.split is not None:
+            hopeless = self.split.count(snapshot.arms)
+            self.words.value = (
+                f"<small>{len(snapshot.arms)} levels can be picked, {hopeless} of them out of reach "
+                "before training. A change starts the curriculum anew.</small>"
+            )

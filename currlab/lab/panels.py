@@ -2,211 +2,154 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import html
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from currlab import plots
-from currlab.curriculum_plots import level_of, prompt_shares
+from currlab.lab.drawing import figure_html, heat, lines, side_by_side, stack, two
 from currlab.lab.records import Snapshot
+from currlab.lab.svg import Picture
+from currlab.lab.tally import arm_names, stretch, task_and_level
 
-STRETCHES = 16
+# A line of more points is no better to see.
+POINTS = 120
+ROWS_OF_A_TABLE = 24
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A kind of picture: its title, the numbers it shows, and how they are drawn."""
+    """A kind of picture: its title, the numbers it shows, and how they are drawn.
+
+    `table` is given one of `choices`, or "" where there is nothing to choose; `draw` is given the
+    steps after which the learner changed something.
+    """
 
     title: str
-    table: Callable[[Snapshot], pd.DataFrame]
-    draw: Callable[[Axes, pd.DataFrame], None]
+    table: Callable[[Snapshot, str], pd.DataFrame]
+    draw: Callable[[pd.DataFrame, Sequence[int]], Picture]
+    choices: Callable[[Snapshot], list[str]] = lambda _: []
 
-    def figure(self, table: pd.DataFrame) -> Figure:
-        """Fixed margins: finding them anew would take half of the drawing time."""
-        figure = Figure(figsize=(4.6, 2.8))
-        axes = figure.subplots()
-        figure.subplots_adjust(left=0.14, right=0.88, bottom=0.17, top=0.96)
-        axes.grid(alpha=0.3)
-        axes.spines["top"].set_visible(False)
-        self.draw(axes, table)
-        return figure
+    def image(self, table: pd.DataFrame, changed_at: Sequence[int]) -> str:
+        return self.draw(table, changed_at).html(self.words(table))
 
-    def alt(self, table: pd.DataFrame) -> str:
-        """The first and the last of every line's numbers, in words."""
-        lines = table.T if table.index.name == "level" else table
-        told = []
-        for name, values in lines.items():
-            known = values.dropna()
-            if len(known):
-                label = f"level {name}" if lines is not table else str(name)
-                told.append(f"{label} goes from {known.iloc[0]:.3g} to {known.iloc[-1]:.3g}")
+    def words(self, table: pd.DataFrame) -> str:
+        """The first and the last of every line's numbers, for those who do not see it."""
+        lines = table if table.index.name == "step" else table.T
+        kind = "" if lines is table else f"{table.index.name} "
+        told = [
+            f"{kind}{name} goes from {known.iloc[0]:.3g} to {known.iloc[-1]:.3g}"
+            for name, values in lines.items()
+            if len(known := values.dropna())
+        ]
         return f"{self.title}. Up to step {lines.index[-1]}: {'; '.join(told)}."
+
+
+def table_html(table: pd.DataFrame) -> str:
+    """The numbers behind a picture; of many rows some, the last among them."""
+    if len(table) > ROWS_OF_A_TABLE:
+        rows = np.linspace(0, len(table) - 1, ROWS_OF_A_TABLE).round().astype(int)
+        table = table.iloc[rows]
+    numbers = table.round(3).to_html(na_rep="")
+    return f'<div class="numbers" style="max-height:220px;overflow:auto">{numbers}</div>'
 
 
 # ---------------------------------------------------------------- numbers
 
 
-def arm_table(snapshot: Snapshot) -> pd.DataFrame:
-    """One row for each arm of each step."""
-    rows = [
-        {
-            "step": record.step,
-            "arm": arm,
-            "level": level_of(arm),
-            "prompts": one.groups,
-            "pass rate": one.pass_rate,
-            "zero variance": one.zero_variance,
-        }
-        for record in snapshot.steps
-        for arm, one in record.arms.items()
-    ]
-    return pd.DataFrame(rows)
+def progress(snapshot: Snapshot, _: str = "") -> pd.DataFrame:
+    """Mean reward of the training steps, and greedy accuracy over all levels where it was measured."""
+    rewards = {record.step: record.metrics["reward"] for record in snapshot.steps}
+    table = thinned(pd.DataFrame({"reward": rewards}, dtype=float), "mean")
+    if snapshot.evaluations:
+        judged = pd.DataFrame(snapshot.evaluations).drop_duplicates(["step", "arm"], keep="last")
+        table = table.join(judged.groupby("step")["greedy"].mean().rename("accuracy"), how="outer")
+    return table.rename_axis(index="step", columns="mean")
 
 
-def by_level(snapshot: Snapshot, value: str) -> pd.DataFrame:
-    """Mean of a value for every level (row) and stretch of steps (column, named by its last step)."""
-    table = arm_table(snapshot)
-    if table.empty:
-        return table
-    width = -(-int(table["step"].max()) // STRETCHES)
-    until = (-(-table["step"] // width) * width).clip(upper=table["step"].max())
-    sums = (table[value] * table["prompts"]).groupby([table["level"], until]).sum()
-    counts = table["prompts"].groupby([table["level"], until]).sum()
-    return (sums / counts).unstack("step")
-
-
-def shares(snapshot: Snapshot) -> pd.DataFrame:
-    table = arm_table(snapshot)
-    if table.empty:
-        return table
-    return prompt_shares(table, sorted(table["level"].unique()), bins=STRETCHES)
-
-
-def means(snapshot: Snapshot) -> pd.DataFrame:
+def means(snapshot: Snapshot, _: str = "") -> pd.DataFrame:
     """Entropy and length, a row a step."""
-    rows = [{"step": r.step, **r.metrics} for r in snapshot.steps]
-    return pd.DataFrame(rows, columns=["step", "entropy", "length"]).set_index("step")
+    rows = {r.step: (r.metrics["entropy"], r.metrics["length"]) for r in snapshot.steps}
+    columns = ["entropy", "length"]
+    return thinned(pd.DataFrame.from_dict(rows, orient="index", columns=columns), "mean")
 
 
-def strategy_numbers(snapshot: Snapshot) -> pd.DataFrame:
-    """What the select strategy keeps for every level (column) since it was put in (rows: steps).
+def thinned(table: pd.DataFrame, how: str) -> pd.DataFrame:
+    """At most `POINTS` rows: steps in stretches of equal length, named by the last; "mean" or "last"."""
+    table = table.rename_axis(index="step")
+    if len(table) <= POINTS:
+        return table
+    width = stretch(int(table.index[-1]), POINTS)
+    until = (-(-table.index // width) * width).where(lambda end: end <= table.index[-1])
+    return table.groupby(until.fillna(table.index[-1]).astype(int)).agg(how).rename_axis("step")
 
-    The first of its numbers that is kept by arm; without one, those that are single numbers.
+
+def kept_numbers(snapshot: Snapshot) -> dict[str, tuple[str, str]]:
+    """What the recipe's strategies tell of themselves: a name for it -> (strategy, key).
+
+    Numbers by arm come first; a strategy's single numbers are together, under the key "".
     """
-    name = snapshot.recipe["select"]["strategy"]
+    last = snapshot.steps[-1].strategies if snapshot.steps else {}
+    present = dict.fromkeys(told["strategy"] for told in snapshot.recipe.values())
+    by_arm: dict[str, tuple[str, str]] = {}
+    single: dict[str, tuple[str, str]] = {}
+    for name in present:
+        for key, value in last.get(name, {}).items():
+            if isinstance(value, Mapping) and value:
+                by_arm[f"{name}: {key.replace('_', ' ')}"] = (name, key)
+            elif isinstance(value, int | float):
+                single[f"{name}: single numbers"] = (name, "")
+    return by_arm | single
+
+
+def strategy_numbers(snapshot: Snapshot, choice: str = "") -> pd.DataFrame:
+    """One of the `kept_numbers` (columns: arms) in every step since its strategy was put in."""
+    known = kept_numbers(snapshot)
+    if not known:
+        return pd.DataFrame()
+    label = choice if choice in known else next(iter(known))
+    name, key = known[label]
     rows: dict[int, Mapping[str, float]] = {}
-    told = ""
     for record in reversed(snapshot.steps):
         if name not in record.strategies:
             break
-        numbers = record.strategies[name]
-        told, rows[record.step] = _first_by_arm(numbers)
-    table = pd.DataFrame.from_dict(rows, orient="index").sort_index()
-    table = table.rename_axis(index="step", columns=f"{name}: {told}" if told else name)
-    return table
+        rows[record.step] = _numbers(record.strategies[name], key)
+    table = pd.DataFrame.from_dict(rows, orient="index", dtype=float).sort_index()
+    if key:
+        arms = sorted(map(str, table.columns), key=task_and_level)
+        table = table[arms].set_axis(arm_names(arms)[0], axis=1)
+    return thinned(table, "last").rename_axis(columns=label)
 
 
-def _first_by_arm(numbers: Mapping[str, Any]) -> tuple[str, dict[str, float]]:
-    for key, values in numbers.items():
-        if isinstance(values, Mapping) and values:
-            return key, {str(arm).rpartition("/")[2]: value for arm, value in values.items()}
-    return "", {k: v for k, v in numbers.items() if isinstance(v, int | float)}
-
-
-# ---------------------------------------------------------------- drawing
-
-
-def heat(axes: Axes, table: pd.DataFrame) -> None:
-    axes.grid(visible=False)
-    axes.set_facecolor("#dddddd")
-    cells = np.ma.masked_invalid(table.to_numpy(dtype=float))
-    x, y = np.arange(cells.shape[1] + 1), np.arange(cells.shape[0] + 1)
-    mesh = axes.pcolormesh(x, y, cells, cmap="cividis", vmin=0, vmax=1)
-    mesh.set_gid("cells")
-    ends = list(table.columns)
-    ticks = np.unique(np.linspace(0, len(ends) - 1, 5).round().astype(int))
-    axes.set_xticks(ticks + 0.5, [str(ends[i]) for i in ticks])
-    axes.set_yticks(y[:-1] + 0.5, [str(level) for level in table.index])
-    axes.set(xlabel="steps up to", ylabel="level")
-    bar = axes.figure.colorbar(mesh, ax=axes)
-    bar.set_ticks([0, 0.5, 1], labels=["0 %", "50 %", "100 %"])
-
-
-def _stack(axes: Axes, table: pd.DataFrame) -> None:
-    """Shares on top of each other; neighbours differ in shade, and wide bands carry their level."""
-    colours = colormaps["cividis"](np.linspace(0, 1, max(2, len(table))))[: len(table)]
-    x, values = np.arange(table.shape[1]), table.to_numpy()
-    axes.stackplot(x, values, colors=colours, edgecolor="white", linewidth=0.6, step="mid")
-    axes.grid(visible=False)
-    tops = values.cumsum(0)
-    for row, (level, colour) in enumerate(zip(table.index, colours, strict=True)):
-        place = int(values[row].argmax())
-        if values[row, place] > 0.08:
-            look = {"ha": "center", "va": "center", "fontsize": 8}
-            shade = "white" if sum(colour[:3]) < 1.4 else "black"
-            axes.text(
-                np.clip(place, 0.15, max(0.15, len(x) - 1.15)),
-                tops[row, place] - values[row, place] / 2,
-                str(level),
-                color=shade,
-                **look,
-            )
-    plots.percent_axis(axes)
-    ticks = np.unique(np.linspace(0, len(x) - 1, 5).round().astype(int))
-    axes.set_xticks(ticks, [str(table.columns[i]) for i in ticks])
-    axes.set(xlabel="steps up to (numbers in the bands: level)")
-
-
-def _two(axes: Axes, table: pd.DataFrame) -> None:
-    other = axes.twinx()
-    other.spines["top"].set_visible(False)
-    for i, (panel, name, unit) in enumerate(
-        ((axes, "entropy", "nats a token"), (other, "length", "tokens"))
-    ):
-        look = {"color": plots.COLOURS[i], "linestyle": plots.DASHES[i]}
-        panel.plot(table.index, table[name], label=name, **look)
-        panel.set_ylabel(f"{name} ({unit}, {('solid', 'dashed')[i]})", color=look["color"])
-        panel.set_ylim(bottom=0)
-    axes.set_xlabel("step")
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-
-
-def _numbers(axes: Axes, table: pd.DataFrame) -> None:
-    """A line a level, seven at most, spread over all of them."""
-    spread = np.linspace(0, table.shape[1] - 1, min(table.shape[1], len(plots.COLOURS)))
-    for i, column in enumerate(spread.round().astype(int)):
-        look = {k: v for k, v in plots.style(i).items() if k in ("color", "linestyle")}
-        axes.plot(table.index, table.iloc[:, column], label=str(table.columns[column]), **look)
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.set(xlabel="step", ylabel=str(table.columns.name))
-    axes.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+def _numbers(told: Mapping[str, Any], key: str) -> Mapping[str, float]:
+    if key:
+        return told.get(key) or {}
+    return {k.replace("_", " "): v for k, v in told.items() if isinstance(v, int | float)}
 
 
 PANELS = (
-    Panel("Pass rate of each level", lambda s: by_level(s, "pass rate"), heat),
-    Panel("Where the prompts come from", shares, _stack),
-    Panel("Groups that teach nothing", lambda s: by_level(s, "zero variance"), heat),
-    Panel("What the curriculum believes", strategy_numbers, _numbers),
-    Panel("Entropy and length", means, _two),
+    Panel("Pass rate of each level", lambda s, _: s.tally.pass_rate, heat),
+    Panel("Where the prompts come from", lambda s, _: s.tally.shares, stack),
+    Panel("Groups that teach nothing", lambda s, _: s.tally.zero_variance, heat),
+    Panel("What the curriculum believes", strategy_numbers, lines, lambda s: [*kept_numbers(s)]),
+    Panel("Reward and test accuracy", progress, lines),
+    Panel("Entropy and length", means, two),
 )
 
 
-def overview(snapshot: Snapshot) -> Figure:
-    """The first four panels in one static figure, for reports."""
-    figure = Figure(figsize=(10, 6.4), layout="constrained")
-    for axes, panel in zip(figure.subplots(2, 2).flat, PANELS, strict=False):
-        axes.spines[["top", "right"]].set_visible(False)
-        table = panel.table(snapshot)
-        if not table.empty:
-            panel.draw(axes, table)
-        axes.set_title(panel.title)
+def overview(snapshot: Snapshot) -> str:
+    """All panels as one static page part, for reports; each with the table behind it."""
+    told = [_figure(panel, panel.table(snapshot, ""), snapshot.changed_at) for panel in PANELS]
     last = snapshot.steps[-1].step if snapshot.steps else 0
-    figure.suptitle(f"{snapshot.recipe['select']['strategy']}: {last} steps")
-    return figure
+    name = html.escape(snapshot.recipe["select"]["strategy"])
+    return f"<p><b>{name}: {last} steps</b></p>{side_by_side(told)}"
+
+
+def _figure(panel: Panel, table: pd.DataFrame, changed_at: Sequence[int]) -> str:
+    if table.empty:
+        return ""
+    behind = f"<details><summary>As a table</summary>{table_html(table)}</details>"
+    return figure_html(panel.title, panel.image(table, changed_at), behind)

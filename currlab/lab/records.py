@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from functools import cached_property
+from itertools import groupby, takewhile
 from typing import Any
 
 from currlab.curricula.data import EQUAL_REWARDS
+from currlab.lab.tally import ArmRecord, Tally, tally
 from currlab.training.scratch import ScratchTrainer
-
-
-@dataclass(frozen=True)
-class ArmRecord:
-    """One arm in one step: its groups, and the means over them."""
-
-    groups: int
-    pass_rate: float
-    zero_variance: float
 
 
 @dataclass(frozen=True)
@@ -53,6 +46,18 @@ class Snapshot:
     refused: str
     error: str
 
+    @cached_property
+    def tally(self) -> Tally:
+        """The steps so far by arm and stretch of steps."""
+        return tally(
+            (one.step, arm, record) for one in self.steps for arm, record in one.arms.items()
+        )
+
+    @property
+    def changed_at(self) -> list[int]:
+        """The steps after which somebody changed something."""
+        return sorted({line["step"] for line in self.steering if line["change"] != "stop"})
+
     @property
     def seconds_left(self) -> float | None:
         """Training time that is left at the speed so far; None before the first step."""
@@ -63,14 +68,28 @@ def step_record(trainer: ScratchTrainer, metrics: Mapping[str, float]) -> StepRe
     """The record of the step that was just taken."""
     step = int(metrics["step"])
     last = takewhile(lambda group: group["step"] == step, reversed(trainer.history["groups"]))
+    return StepRecord(step, dict(metrics), _by_arm(last), copy.deepcopy(trainer.recipe.snapshot()))
+
+
+def past_records(history: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[StepRecord]:
+    """The records of steps taken before a session began; what strategies knew then is not kept."""
+    groups = {
+        step: list(found) for step, found in groupby(history["groups"], lambda group: group["step"])
+    }
+    return [
+        StepRecord(line["step"], dict(line), _by_arm(groups.get(line["step"], ())), {})
+        for line in history["metrics"]
+    ]
+
+
+def _by_arm(groups: Iterable[Mapping[str, Any]]) -> dict[str, ArmRecord]:
     by_arm: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for group in last:
+    for group in groups:
         by_arm[group["arm"]].append(group)
-    arms = {arm: _arm_record(groups) for arm, groups in by_arm.items()}
-    return StepRecord(step, dict(metrics), arms, copy.deepcopy(trainer.recipe.snapshot()))
+    return {arm: _arm_record(found) for arm, found in by_arm.items()}
 
 
-def _arm_record(groups: list[Mapping[str, Any]]) -> ArmRecord:
+def _arm_record(groups: Sequence[Mapping[str, Any]]) -> ArmRecord:
     rates = [sum(group["correct"]) / len(group["correct"]) for group in groups]
     equal = [max(g["rewards"]) - min(g["rewards"]) <= EQUAL_REWARDS for g in groups]
     return ArmRecord(len(groups), sum(rates) / len(rates), sum(equal) / len(equal))

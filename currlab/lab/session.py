@@ -14,7 +14,7 @@ from currlab.curricula.data import Catalog
 from currlab.curricula.registry import check_parameters, make_strategy, strategy_class
 from currlab.errors import CurrlabError
 from currlab.lab.controls import Controls, Wish
-from currlab.lab.records import Snapshot, StepRecord, step_record
+from currlab.lab.records import Snapshot, StepRecord, past_records, step_record
 from currlab.training.scratch import ScratchTrainer
 from currlab.training.steering import Change
 
@@ -41,7 +41,7 @@ class Session:
         self._signal = threading.Condition()
         self._paused = self._stopping = self._abandoned = False
         self._single_steps = 0
-        self._steps: list[StepRecord] = []
+        self._steps: list[StepRecord] = past_records(trainer.history)
         self._state, self._version, self._refused = "ready", 0, ""
         self._seconds, self._since = 0.0, None
         self._results: dict[str, Any] | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,15 +10,15 @@ from typing import Any
 
 import ipywidgets as widgets
 import pandas as pd
-from IPython.display import display
+from IPython.display import HTML, display
 
-from currlab import figures
 from currlab.curricula import Catalog, describe, make_recipe, strategy_names
 from currlab.curricula.registry import STRATEGIES, parameter_rows
 from currlab.errors import CurrlabError
-from currlab.lab.curves import Curves
+from currlab.lab.curves import curves
 from currlab.lab.dials import WIDE, parameter_widget
 from currlab.lab.live_cell import somebody_can_steer
+from currlab.lab.svg import sample
 from currlab.student import History, StudentParameters, simulate
 
 # Fewer problems a step than a training has, each of which teaches more in return: a play is quicker.
@@ -66,28 +65,20 @@ def table(histories: Mapping[str, History]) -> pd.DataFrame:
     return pd.DataFrame(rows).T
 
 
-def _words(numbers: pd.DataFrame) -> str:
-    """The picture in words, for those who do not see it."""
-    told = [
-        f"{label}: mean pass rate {row['mean pass rate at the end']:.0%} at the end, "
-        f"{row['groups that taught nothing']:.0%} of the groups taught nothing"
-        for label, row in numbers.iterrows()
-    ]
-    return "Strategies on the simulated student. " + "; ".join(told) + "."
-
-
 class Slot:
     """One strategy: a drop-down, and a widget for each of its parameters."""
 
-    def __init__(self, name: str, redraw: Callable[[], None]) -> None:
+    def __init__(self, number: int, name: str, redraw: Callable[[], None]) -> None:
         self.redraw = redraw
         options = sorted((STRATEGIES[n].title, n) for n in strategy_names("select"))
-        self.choice = widgets.Dropdown(options=options, value=name, layout=WIDE)
+        tooltip = f"Strategy {number + 1}"
+        self.choice = widgets.Dropdown(options=options, value=name, layout=WIDE, tooltip=tooltip)
         self.body = widgets.VBox()
         self.choice.observe(lambda _: (self._build(), self.redraw()), "value")
         self._build()
         layout = widgets.Layout(flex="1 1 230px", min_width="220px")
-        self.widget = widgets.VBox([self.choice, self.body], layout=layout)
+        head = widgets.HTML(f"<b>Strategy {number + 1}</b> {sample(number)}")
+        self.widget = widgets.VBox([head, self.choice, self.body], layout=layout)
 
     def _build(self) -> None:
         self.fields = fields_of(describe(self.choice.value)["parameters"], self.redraw)
@@ -126,8 +117,7 @@ class Playground:
                 describe(name)  # says which strategies there are, if it is none at all
                 raise CurrlabError(f"'{name}' does not turn the select dial.")
         self.seed = seed
-        self.curves = Curves(names, LEVELS_AT_FIRST, STEPS)
-        self.slots = [Slot(name, self.redraw) for name in names]
+        self.slots = [Slot(number, name, self.redraw) for number, name in enumerate(names)]
         rows = [p for p in parameter_rows(StudentParameters) if p["name"] in STUDENT_SLIDERS]
         self.student = fields_of(rows, self.redraw)
         more = {"name": "levels", "help": "of sorting; more levels, more of them hopeless"}
@@ -146,10 +136,6 @@ class Playground:
         behind = widgets.Accordion([self.numbers], titles=("As a table",))
         self.widget = widgets.VBox([knobs, self.trouble, self.picture, behind])
         self.widget.add_class("currlab-playground")
-        # Figures are cycles, so redrawing sets off the garbage collector, which would walk through
-        # all that was imported, for longer than a redraw takes. What is there now will stay.
-        gc.collect()
-        gc.freeze()
         self.redraw()
 
     def plays(self) -> list[Play]:
@@ -176,11 +162,8 @@ class Playground:
             self.trouble.value = f'<b role="alert">{html.escape(str(error))}</b>'
             return
         self.trouble.value = ""
-        numbers = table(histories)
-        if (self.curves.labels, self.curves.levels) != (tuple(histories), self.levels.value):
-            self.curves = Curves(tuple(histories), self.levels.value, STEPS)
-        self.picture.value = figures.to_html(self.curves.fill(histories), _words(numbers))
-        self.numbers.value = numbers.round(3).to_html()
+        self.picture.value = curves(histories)
+        self.numbers.value = table(histories).round(3).to_html()
 
 
 def playground(*names: str, seed: int = 0) -> Playground:
@@ -192,6 +175,5 @@ def playground(*names: str, seed: int = 0) -> Playground:
     if somebody_can_steer():
         display(shown.widget)
     else:
-        histories = shown.histories()
-        figures.show(shown.curves.fill(histories), _words(table(histories)))
+        display(HTML(shown.picture.value + shown.numbers.value))
     return shown

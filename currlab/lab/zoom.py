@@ -13,7 +13,6 @@ from IPython.display import HTML, display
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from currlab import figures
 from currlab.errors import CurrlabError
 from currlab.lab.groups import VALUES, Record, Tokenize, cells, group_html, group_table, overview
 from currlab.lab.live_cell import somebody_can_steer
@@ -145,10 +144,9 @@ def microscope(source: Any) -> Microscope | None:
         return shown
     records = list(read())
     table = group_table(records)
-    figures.show(overview(table))
     middle = int((table["pass rate"] - 0.5).abs().to_numpy().argmin())
     one = group_html(records[middle], tokenize)
-    display(HTML(f'{CSS}<div class="currlab-microscope">{one}</div>'))
+    display(HTML(f'{CSS}{overview(table)}<div class="currlab-microscope">{one}</div>'))
     return None
 
 

@@ -76,7 +76,7 @@ def test_a_slider_of_the_playground_redraws_it(tmp_path, open_notebook, run_all)
         'from currlab import lab\nlab.playground("uniform", "sec");',
     )
     view = page.locator(".currlab-playground")
-    picture = view.get_by_alt_text(re.compile("^Strategies on the simulated student"))
+    picture = view.get_by_alt_text(re.compile("^Mean pass rate of all levels"))
     picture.wait_for()
     shown = picture.get_attribute("src")
     slider = view.locator(".widget-slider", has_text="edge").get_by_role("slider")
@@ -87,7 +87,7 @@ def test_a_slider_of_the_playground_redraws_it(tmp_path, open_notebook, run_all)
         arg=[picture.element_handle(), shown],
     )
     view.locator("select").first.select_option(label="success rate nearest one half")
-    view.get_by_alt_text(re.compile("target: mean pass rate")).wait_for()
+    view.get_by_alt_text(re.compile("^Prompts of target")).wait_for()
     view.screenshot(path=tmp_path / "playground.png")
     assert {urlparse(url).hostname for url in asked if url.startswith(("http", "ws"))} <= {
         "127.0.0.1"

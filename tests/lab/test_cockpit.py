@@ -1,11 +1,12 @@
 """What the cockpit shows and asks for, without a browser."""
 
 import asyncio
+import re
 import threading
 
 import ipywidgets as widgets
 import pytest
-from test_session import trainer_for
+from test_session import asked_at, trainer_for
 
 import currlab.lab.live_cell as live_module
 from currlab.curricula import describe, strategy_names
@@ -55,15 +56,52 @@ def test_every_parameter_has_a_widget_that_starts_at_its_default_and_knows_its_b
             assert (widget.min, widget.max) == (parameter["low"], parameter["high"])
 
 
-def test_a_finished_session_shows_five_pictures_with_words_and_tables(finished):
+def test_a_finished_session_shows_every_picture_with_words_and_a_table_behind(finished):
     cockpit = Cockpit(finished)
     follow_to_the_end(cockpit)
     shown = everything(cockpit)
     assert shown.count("<img") == shown.count("alt=") == len(PANELS)
-    assert shown.count("<table") == len(PANELS)
+    assert "<table" not in shown
+    for view in cockpit.views:
+        view.open.value = True
+    assert everything(cockpit).count("<table") == len(PANELS)
     assert "finished" in shown
     assert "step 6 of 6" in shown
     assert all(button.disabled for button in cockpit.buttons.values())
+
+
+def test_one_of_a_strategy_s_numbers_is_chosen_and_stays_chosen():
+    session = Session(trainer_for(steps=6, select="bots"))
+    session.run()
+    view = Cockpit(session).views[3]
+    view.show(session.snapshot())
+    assert view.choice.options[:2] == ("bots: pass rate", "bots: evidence")
+    before = view.image.value
+    view.choice.value = "bots: evidence"
+    assert view.image.value != before
+    view.show(session.snapshot())
+    assert view.choice.value == "bots: evidence"
+    view.choice.value = "bots: single numbers"
+    assert "capability goes from" in view.image.value
+
+
+def test_changes_are_told_by_what_changed_newest_first():
+    session = asked_at(
+        Session(trainer_for(steps=4)),
+        {
+            1: [lambda s: s.set("sample", temperature=1.3)],
+            2: [lambda s: s.swap("select", "target", width=0.3)],
+            3: [lambda s: s.set("select", width=0.25), lambda s: s.stop()],
+        },
+    )
+    cockpit = Cockpit(session)
+    session.run()
+    follow_to_the_end(cockpit)
+    told = re.findall("<dd>(.*?)</dd>", cockpit.log.value)
+    assert told[0] == "stopped"
+    assert told[1] == "target: width 0.3 → 0.25"
+    assert told[2].startswith("select: target (")
+    assert told[3] == "fixed_group: temperature 1.0 → 1.3"
 
 
 def test_before_the_first_step_it_says_so():
@@ -168,20 +206,19 @@ def test_without_evaluations_the_mixture_says_why_there_is_no_slider():
 
 def test_panels_and_the_overview_are_made_from_the_same_numbers(finished):
     snapshot = finished.snapshot()
-    picks = PANELS[1].table(snapshot)
-    assert picks.sum().to_list() == pytest.approx([1.0] * picks.shape[1])
+    page = overview(snapshot)
     for panel in PANELS:
-        table = panel.table(snapshot)
-        words = panel.alt(table)
-        assert words.startswith(panel.title)
-        assert "Up to step 6" in words
-    assert len(overview(snapshot).axes) >= 4
+        table = panel.table(snapshot, "")
+        words = panel.words(table)
+        assert words.startswith(f"{panel.title}. Up to step 6: ")
+        assert f'alt="{words}"' in page
+    assert page.count("<table") == len(PANELS)
 
 
 def test_panels_of_nothing_are_empty():
     snapshot = Session(trainer_for()).snapshot()
-    assert all(panel.table(snapshot).empty for panel in PANELS)
-    assert overview(snapshot).axes
+    assert all(panel.table(snapshot, "").empty for panel in PANELS)
+    assert "<img" not in overview(snapshot)
 
 
 def test_where_nobody_can_steer_live_trains_in_the_foreground(capsys):

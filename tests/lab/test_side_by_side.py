@@ -1,5 +1,7 @@
 """The playground's widgets and pictures, without a browser."""
 
+import re
+
 import ipywidgets as widgets
 import numpy as np
 import pytest
@@ -54,7 +56,7 @@ def test_more_levels_mean_more_arms_and_a_lower_mean():
     shown.levels.value = 16
     history = shown.histories()["uniform"]
     assert history.pass_rate.shape == (41, 16)
-    assert "uniform: mean pass rate" in shown.picture.value
+    assert "level 1 to 16: uniform" in shown.picture.value
 
 
 def test_choosing_another_strategy_brings_its_own_sliders():
@@ -96,9 +98,16 @@ def test_an_unknown_strategy_and_another_dials_are_refused():
 
 def test_the_picture_has_words_and_a_table_and_sliders_have_descriptions():
     shown = Playground(("uniform", "sec"))
-    assert 'alt="Strategies on the simulated student. uniform: mean pass rate' in (
-        shown.picture.value
+    words = re.findall(r'<img [^>]*alt="([^"]*)"', shown.picture.value)
+    rates = [history.pass_rate.mean(1) for history in shown.histories().values()]
+    told = [f"{rate[0]:.0%} to {rate[-1]:.0%}" for rate in rates]
+    assert words[0] == (
+        f"Mean pass rate of all levels, step 0 to 39: uniform {told[0]}; sec {told[1]}."
     )
+    assert [word.partition(":")[0] for word in words[2:]] == [
+        "Prompts of uniform",
+        "Prompts of sec",
+    ]
     assert "levels solved half of the time" in shown.numbers.value
     sliders = [w for w in walk(shown.widget) if isinstance(w, widgets.FloatSlider)]
     assert sliders
@@ -106,8 +115,9 @@ def test_the_picture_has_words_and_a_table_and_sliders_have_descriptions():
 
 
 def test_where_nobody_can_steer_a_figure_is_shown(monkeypatch):
-    figures = []
-    monkeypatch.setattr(module.figures, "show", lambda figure, alt: figures.append(alt))
+    pages = []
+    monkeypatch.setattr(module, "display", lambda page: pages.append(page.data))
     lab.playground("uniform", "sec")
-    assert len(figures) == 1
-    assert "sec: mean pass rate" in figures[0]
+    (page,) = pages
+    assert page.count("<img ") == 4
+    assert "<table" in page
