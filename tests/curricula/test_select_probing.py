@@ -61,19 +61,25 @@ def practise(strategy, reader, rate, steps, start=0, n=8):
 def test_every_fit_of_twenty_steps_agrees_with_one_made_here(label, depth, layer):
     """Minimised by another method, from the window of the last outcomes, read at the layer named."""
     strategy, reader = made(label=label, every=1, window=30, depth=depth), Reader()
-    outcomes = []
+    drawn, outcomes, candidates = [], [], strategy.candidates
+    strategy.candidates = lambda count: drawn.append(candidates(count)) or drawn[-1]
     for step in range(20):
         rng = np.random.default_rng(step)
         strategy.probe(reader, Clock(step))
         if outcomes:
             x = reader.hidden([problem.prompt for problem, _ in outcomes[-30:]])[:, layer]
             y = np.array([solved for _, solved in outcomes[-30:]])
-            mean, scale = x.mean(0), np.where(x.std(0) > 0, x.std(0), 1.0)
+            of = x
+            if label == "level":
+                problems = [CATALOG.problem(p.arm, p.seed) for p in drawn[-1]]
+                of = reader.hidden([problem.prompt for problem in problems])[:, layer]
+            mean, scale = of.mean(0), np.where(of.std(0) > 0, of.std(0), 1.0)
             z, penalty = (x - mean) / scale, 1.0
             if label == "level":
-                wanted = np.array([problem.level for problem, _ in outcomes[-30:]], dtype=float)
-                design = np.vstack([np.column_stack([z, np.ones(len(z))]), np.eye(5)[:4]])
-                line = np.linalg.lstsq(design, np.append(wanted, np.zeros(4)), rcond=None)[0]
+                assert len(problems) == 30
+                table = np.column_stack([(of - mean) / scale, np.ones(30)])
+                wanted = [*(float(problem.level) for problem in problems), 0, 0, 0, 0]
+                line = np.linalg.lstsq(np.vstack([table, np.eye(5)[:4]]), wanted, rcond=None)[0]
                 score = z @ line[:4] + line[4]
                 z, penalty = ((score - score.mean()) / (score.std() or 1.0))[:, None], 1e-3
 
@@ -104,7 +110,7 @@ def test_it_goes_to_what_it_reads_as_the_target_also_inside_a_level():
 def test_fitted_to_levels_it_cannot_see_more_than_the_level():
     strategy, reader = made(label="level", target=0.5, every=5), Reader()
     rates = dict(zip(CATALOG.arms, np.linspace(1, 0, 8), strict=True))
-    late = practise(strategy, reader, lambda pick: rates[pick.arm], 60)[40:]
+    late = practise(strategy, reader, lambda pick: rates[pick.arm] + pick.seed % 2 / 9, 60)[40:]
     levels = [CATALOG.level(pick.arm) for picks in late for pick in picks]
     assert np.mean(np.isin(levels, (4, 5))) > 0.8
     parity = np.mean([pick.seed % 2 for picks in late for pick in picks])

@@ -27,9 +27,10 @@ class DifficultyProbe(ItemSelect):
     paper proposes no curriculum; this one is ours.
 
     1. Every `every` steps read the hidden states of the last `window` problems that were asked, at
-       `depth` of the layers, at the prompt's last token, and fit a probe to them. `label` "success":
-       logistic regression of their pass rates. `label` "level": ridge regression of their levels,
-       then a logistic curve from the level that is read off to the pass rate.
+       `depth` of the layers, at the prompt's last token, and fit a probe. `label` "success": logistic
+       regression of their pass rates. `label` "level": ridge regression of the levels of equally
+       many problems drawn uniformly (their levels are known without asking), then a logistic curve
+       from the level that is read off to the pass rates.
     2. Draw k m candidates uniformly, read them, and keep the m whose predicted pass rate is nearest
        the target. Until the first fit all are alike.
 
@@ -73,19 +74,25 @@ class DifficultyProbe(ItemSelect):
             memory["fitted_at"] = clock.step
 
     def _fit(self) -> None:
-        """The line that goes through the last outcomes."""
+        """The logistic line behind the last outcomes."""
         recent = self.memory["recent"]
-        problems = [self.catalog.problem(arm, seed) for arm, seed, _ in recent]
-        states, rates = self._states(problems), np.array([rate for _, _, rate in recent])
+        states = self._states([self.catalog.problem(arm, seed) for arm, seed, _ in recent])
+        rates = np.array([rate for _, _, rate in recent])
         if self.parameters.label == "success":
             head = LogisticHead().fit(states, rates)
             weights, bias = head.weights, head.bias
         else:
-            weights, bias = ridge(states, np.array([p.level for p in problems], dtype=float))
+            weights, bias = self._level_line()
             # A curve on top of a line is a logistic line again.
             head = curve(states @ weights + bias, rates)
             weights, bias = head.weights[0] * weights, head.weights[0] * bias + head.bias
         self.memory.update(weights=weights.tolist(), bias=float(bias))
+
+    def _level_line(self) -> tuple[np.ndarray, float]:
+        """Weights and bias that read the level off a state."""
+        drawn = self.candidates(self.parameters.window)
+        problems = [self.catalog.problem(pick.arm, pick.seed) for pick in drawn]
+        return ridge(self._states(problems), np.array([p.level for p in problems], dtype=float))
 
     def _states(self, problems: Sequence[Problem]) -> np.ndarray:
         """Hidden states of the problems' prompts at the layer that is read, [problems, size]."""
