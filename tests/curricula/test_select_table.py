@@ -36,6 +36,7 @@ WORDS = {
     "in reach most": lambda s: s[IN_REACH].sum() > 0.6,
     "in reach, little else": lambda s: s[IN_REACH].sum() > 0.85,
     "nothing hopeless": lambda s: s[HOPELESS].sum() == 0,
+    "few hopeless": lambda s: s[HOPELESS].sum() < 0.1,
     "few mastered": lambda s: 0 < s[MASTERED].sum() < 0.2,
     "long answers": lambda s: s[5:].sum() > 0.8,
     "second stage only": lambda s: s[3:6].sum() > 0.999,
@@ -102,7 +103,7 @@ TABLE = [
     # Entropy is highest where the learner knows nothing.
     ("edco", {"keep": 32}, "harder ones more", "harder ones more"),
     ("pudf", {"evidence": "probe"}, "nothing hopeless", "nothing hopeless"),
-    ("pudf", {"evidence": "training"}, "anything", "nothing hopeless"),
+    ("pudf", {"evidence": "training"}, "anything", "few hopeless"),
     ("promotion", {}, "nothing at the top", "waits at level 6"),
     ("reward_pool", {"visits": 1}, "all alike", "few mastered"),
     ("uds", {"diversity": 0.0}, "long answers", "long answers"),
