@@ -49,17 +49,18 @@ class DialBox:
         self.paper = widgets.Button(
             description="As in the paper", icon="book", tooltip="The paper's own values where known"
         )
-        self.body = widgets.VBox()
+        self.about, self.body = widgets.HTML(), widgets.VBox()
         self.fields: dict[str, widgets.Widget] = {}
         self._quiet = False
         self.choice.observe(self._swap, "value")
         self.reset.on_click(lambda _: self._fill("default"))
         self.paper.on_click(lambda _: self._fill("paper"))
         self._build(asdict(now.parameters))
-        self.widget = widgets.VBox([self.choice, self.body])
+        self.widget = widgets.VBox([self.choice, self.about, self.body])
 
     def _build(self, values: Mapping[str, Any]) -> None:
         name = self.choice.value
+        self.about.value = _about(name)
         self.known = describe(name)["parameters"] if name in STRATEGIES else []
         self.fields = {p["name"]: parameter_widget(p, values[p["name"]]) for p in self.known}
         for key, field in self.fields.items():
@@ -142,6 +143,19 @@ def parameter_widget(parameter: Mapping[str, Any], value: Any) -> widgets.Widget
             **common,
         )
     return widgets.Text(value=str(value), disabled=True, **common)
+
+
+def _about(name: str) -> str:
+    """What a strategy does, in its first sentence, and how near it is to which paper."""
+    cls = STRATEGIES.get(name)
+    if cls is None:
+        return ""
+    lines = (cls.__doc__ or cls.title).strip().partition("\n\n")[0].split()
+    told = " ".join(lines).partition(". ")[0].rstrip(".").replace("`", "") + "."
+    if cls.papers:
+        near = {"implemented": "as in", "inspired": "inspired by", "analogue": "an analogue of"}
+        told += f" ({near[cls.state]} {', '.join(cls.papers)})"
+    return f"<small>{html.escape(told)}</small>"
 
 
 def _meanings(parameters: list[Mapping[str, Any]]) -> str:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from currlab import plots
-from currlab.lab.svg import Picture, ink, shade
+from currlab.lab.svg import HEIGHT, WIDTH, Picture, image, ink, shade, title
 
 LINES = len(plots.COLOURS)
 FEW_POINTS = 16
@@ -96,16 +97,36 @@ def _room(names: Sequence[str]) -> float:
     return 34 + 6.5 * max(map(len, names))
 
 
-def figure_html(title: str, image: str, behind: str = "") -> str:
-    """An image under its title, with what is to be had behind it."""
-    return (
-        f'<figure style="margin:0"><figcaption><b>{html.escape(title)}</b></figcaption>'
-        f"{image}{behind}</figure>"
-    )
+@dataclass(frozen=True)
+class Figure:
+    """A picture with its title and, in words, what it shows."""
+
+    title: str
+    picture: Picture
+    words: str
 
 
-def side_by_side(parts: Sequence[str]) -> str:
-    """Parts in columns of equal width, as many as there is room for."""
+def side_by_side(figures: Sequence[Figure]) -> str:
+    """Images under their titles, in columns of equal width, as many as there is room for."""
     columns = "repeat(auto-fit,minmax(min(100%,300px),1fr))"
     style = f"display:grid;grid-template-columns:{columns};gap:12px;max-width:1200px"
-    return f'<div style="{style}">{"".join(parts)}</div>'
+    shown = [
+        f'<figure style="margin:0"><figcaption><b>{html.escape(one.title)}</b></figcaption>'
+        f"{one.picture.html(one.words)}</figure>"
+        for one in figures
+    ]
+    return f'<div style="{style}">{"".join(shown)}</div>'
+
+
+def together(figures: Sequence[Figure], columns: int = 3) -> str:
+    """One image of all figures, which reports keep as it is; none if there are no figures."""
+    if not figures:
+        return ""
+    columns, wide, high = min(columns, len(figures)), WIDTH + 16, HEIGHT + 30
+    drawn = []
+    for i, one in enumerate(figures):
+        x, y = i % columns * wide, i // columns * high
+        drawn += [title(x + 8, y + 18, one.title), one.picture.nested(x, y + 24)]
+    rows = -(-len(figures) // columns)
+    words = " ".join(one.words for one in figures)
+    return image("".join(drawn), columns * wide, rows * high, words)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from currlab.curricula.data import EQUAL_REWARDS
 from currlab.errors import CurrlabError
-from currlab.lab.drawing import figure_html, heat, side_by_side
+from currlab.lab.drawing import Figure, heat, together
 from currlab.lab.tally import arm_names, stretch, task_and_level
 
 STRETCHES = 12
@@ -74,10 +74,10 @@ def cells(table: pd.DataFrame, value: str) -> pd.DataFrame:
 
 def overview(table: pd.DataFrame) -> str:
     """All three maps beside each other, for where nobody can click."""
-    return side_by_side([_map(table, value) for value in VALUES])
+    return together([_map(table, value) for value in VALUES])
 
 
-def _map(table: pd.DataFrame, value: str) -> str:
+def _map(table: pd.DataFrame, value: str) -> Figure:
     found = cells(table, value)
     names, kind = arm_names(list(found.index))
     told = [
@@ -85,7 +85,7 @@ def _map(table: pd.DataFrame, value: str) -> str:
         for name, (_, values) in zip(names, found.iterrows(), strict=True)
     ]
     picture = heat(found.set_axis(pd.Index(names, name=kind)))
-    return figure_html(value, picture.html(f"{value}; {'; '.join(told)}."))
+    return Figure(value, picture, f"{value}; {'; '.join(told)}.")
 
 
 # ---------------------------------------------------------------- one group

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from currlab.lab.drawing import figure_html, heat, lines, side_by_side, stack, two
+from currlab.lab.drawing import Figure, heat, lines, stack, together, two
 from currlab.lab.records import Snapshot
 from currlab.lab.svg import Picture
 from currlab.lab.tally import arm_names, stretch, task_and_level
@@ -33,8 +33,8 @@ class Panel:
     draw: Callable[[pd.DataFrame, Sequence[int]], Picture]
     choices: Callable[[Snapshot], list[str]] = lambda _: []
 
-    def image(self, table: pd.DataFrame, changed_at: Sequence[int]) -> str:
-        return self.draw(table, changed_at).html(self.words(table))
+    def figure(self, table: pd.DataFrame, changed_at: Sequence[int]) -> Figure:
+        return Figure(self.title, self.draw(table, changed_at), self.words(table))
 
     def words(self, table: pd.DataFrame) -> str:
         """The first and the last of every line's numbers, for those who do not see it."""
@@ -141,15 +141,12 @@ PANELS = (
 
 
 def overview(snapshot: Snapshot) -> str:
-    """All panels as one static page part, for reports; each with the table behind it."""
-    told = [_figure(panel, panel.table(snapshot, ""), snapshot.changed_at) for panel in PANELS]
+    """All panels as one image for reports, and the tables behind them."""
+    tables = [(panel, panel.table(snapshot, "")) for panel in PANELS]
+    known = [(panel, table) for panel, table in tables if not table.empty]
+    behind = "".join(f"<p><b>{panel.title}</b></p>{table_html(table)}" for panel, table in known)
     last = snapshot.steps[-1].step if snapshot.steps else 0
     name = html.escape(snapshot.recipe["select"]["strategy"])
-    return f"<p><b>{name}: {last} steps</b></p>{side_by_side(told)}"
-
-
-def _figure(panel: Panel, table: pd.DataFrame, changed_at: Sequence[int]) -> str:
-    if table.empty:
-        return ""
-    behind = f"<details><summary>As a table</summary>{table_html(table)}</details>"
-    return figure_html(panel.title, panel.image(table, changed_at), behind)
+    image = together([panel.figure(table, snapshot.changed_at) for panel, table in known])
+    behind = f"<details><summary>The numbers as tables</summary>{behind}</details>" if known else ""
+    return f"<p><b>{name}: {last} steps</b></p>{image}{behind}"

@@ -15,8 +15,9 @@ from IPython.display import HTML, display
 from currlab.curricula import Catalog, describe, make_recipe, strategy_names
 from currlab.curricula.registry import STRATEGIES, parameter_rows
 from currlab.errors import CurrlabError
-from currlab.lab.curves import curves
+from currlab.lab.curves import ability, prompts
 from currlab.lab.dials import WIDE, parameter_widget
+from currlab.lab.drawing import side_by_side, together
 from currlab.lab.live_cell import somebody_can_steer
 from currlab.lab.svg import sample
 from currlab.student import History, StudentParameters, simulate
@@ -162,7 +163,8 @@ class Playground:
             self.trouble.value = f'<b role="alert">{html.escape(str(error))}</b>'
             return
         self.trouble.value = ""
-        self.picture.value = curves(histories)
+        pictures = (ability(histories), prompts(histories))
+        self.picture.value = "".join(map(side_by_side, pictures))
         self.numbers.value = table(histories).round(3).to_html()
 
 
@@ -175,5 +177,7 @@ def playground(*names: str, seed: int = 0) -> Playground:
     if somebody_can_steer():
         display(shown.widget)
     else:
-        display(HTML(shown.picture.value + shown.numbers.value))
+        histories = shown.histories()
+        pictures = [*ability(histories), *prompts(histories)]
+        display(HTML(together(pictures) + shown.numbers.value))
     return shown

@@ -186,16 +186,13 @@ class Picture:
 
     def html(self, words: str) -> str:
         """The picture as an image that needs no other file, with its alt text."""
-        drawn = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-            f'width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" font-size="12">'
-            f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>{"".join(self.parts)}</svg>'
-        )
-        data = base64.b64encode(drawn.encode()).decode()
-        alt = html.escape(words, quote=True)
+        return image(self.nested(0, 0), WIDTH, HEIGHT, words)
+
+    def nested(self, x: float, y: float) -> str:
+        """The picture as a part of a larger one, its corner at (x, y)."""
         return (
-            f'<img style="width:100%;max-width:{WIDTH + 100}px" alt="{alt}" '
-            f'src="data:image/svg+xml;base64,{data}">'
+            f'<svg x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" '
+            f'viewBox="0 0 {WIDTH} {HEIGHT}">{"".join(self.parts)}</svg>'
         )
 
     def _path(self, path: str, colour: str = "#444444") -> None:
@@ -215,6 +212,25 @@ class Picture:
             f'<text transform="translate({x} {y:.1f}) rotate(-90)" text-anchor="middle" '
             f'fill="{colour}">{html.escape(text)}</text>'
         )
+
+
+def image(drawn: str, width: int, height: int, words: str) -> str:
+    """What was drawn as an HTML image; no wider than half as much again, so that words stay small."""
+    whole = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        f'width="{width}" height="{height}" font-family="sans-serif" font-size="12">'
+        f'<rect width="{width}" height="{height}" fill="white"/>{drawn}</svg>'
+    )
+    data = base64.b64encode(whole.encode()).decode()
+    return (
+        f'<img style="width:100%;max-width:{width + WIDTH // 2}px" '
+        f'alt="{html.escape(words, quote=True)}" src="data:image/svg+xml;base64,{data}">'
+    )
+
+
+def title(x: float, y: float, text: str) -> str:
+    """A heading within a larger picture."""
+    return f'<text x="{x}" y="{y}" font-weight="bold" font-size="14">{html.escape(text)}</text>'
 
 
 def sample(style: int) -> str:

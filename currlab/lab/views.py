@@ -55,7 +55,8 @@ class PanelView:
             self.image.value = "<i>No strategy has kept numbers so far.</i>"
             self.table.value = ""
             return
-        self.image.value = self.panel.image(table, snapshot.changed_at)
+        figure = self.panel.figure(table, snapshot.changed_at)
+        self.image.value = figure.picture.html(figure.words)
         self.table.value = table_html(table) if self.open.value else ""
 
     def _offer(self, choices: list[str]) -> None:

@@ -211,7 +211,7 @@ def test_panels_and_the_overview_are_made_from_the_same_numbers(finished):
         table = panel.table(snapshot, "")
         words = panel.words(table)
         assert words.startswith(f"{panel.title}. Up to step 6: ")
-        assert f'alt="{words}"' in page
+        assert words in page
     assert page.count("<table") == len(PANELS)
 
 

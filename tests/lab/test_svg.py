@@ -17,14 +17,15 @@ SPACE = "{http://www.w3.org/2000/svg}"
 
 
 def drawn(picture, words="words"):
-    """The picture as the browser gets it, parsed."""
+    """The axes of the picture as the browser gets it, parsed."""
     (data,) = re.findall(r'src="data:image/svg\+xml;base64,([^"]*)"', picture.html(words))
-    return ElementTree.fromstring(base64.b64decode(data))
+    (axes,) = ElementTree.fromstring(base64.b64decode(data)).findall(f"{SPACE}svg")
+    return axes
 
 
 def rectangles(picture):
     """Those of the axes' inside, as (x, y, width, height, fill)."""
-    found = drawn(picture).findall(f"{SPACE}rect")[1:]
+    found = drawn(picture).findall(f"{SPACE}rect")
     return [
         (*(float(r.get(k)) for k in ("x", "y", "width", "height")), r.get("fill")) for r in found
     ]
@@ -57,7 +58,7 @@ def test_neighbouring_lines_differ_in_colour_and_in_dashes():
     picture = Picture((0, 1), (0, 1))
     for i in range(len(plots.COLOURS)):
         picture.line([(0, 0), (1, 1)], i)
-    looks = [(p.get("stroke"), p.get("stroke-dasharray")) for p in drawn(picture)[1:]]
+    looks = [(p.get("stroke"), p.get("stroke-dasharray")) for p in drawn(picture)]
     assert len(set(looks)) == len(plots.COLOURS)
     assert all(a[1] != b[1] for a, b in pairwise(looks))
 

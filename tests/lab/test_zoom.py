@@ -180,7 +180,7 @@ def test_where_nobody_can_click_the_maps_and_one_group_are_shown(kind, tmp_path,
         source = tmp_path / "run"
     assert lab.microscope(source) is None
     (page,) = pages
-    assert page.count("<img ") == 3
+    assert page.count("<img ") == 1
     assert 'alt="pass rate; level 2: 100% at first, 100% at last; level 10: 50% at' in page
     assert "step 13 · sorting/10" in page  # a group nearest one half
 
