@@ -25,7 +25,9 @@ from currlab.files import write_json_atomic
 from currlab.models import chat_prompt, load_model, prompt_ids
 from currlab.progress import progress
 from currlab.runs import package_versions
+from currlab.sandbox.pool import Pool
 from currlab.tasks import Problem, get_task
+from currlab.tasks.programs import program
 from currlab.training.collect import Collector
 from currlab.training.config import TrainingConfig
 from currlab.training.decoders import left_pad
@@ -186,6 +188,24 @@ def rollout_speeds(turn: int) -> dict[str, float]:
     return speeds
 
 
+# ---------------------------------------------------------------- programs
+
+
+def programs_a_second(turn: int) -> float:
+    """Worked solutions of the task `programs` that two workers of the sandbox run in a second.
+
+    Each is run on the sixteen tests of its problem; of all levels equally many.
+    """
+    task = get_task("programs")
+    problems = [task.make(level, turn * 1000 + i) for i in range(50) for level in task.levels]
+    honest = [program(problem.answer, task.tests(problem)) for problem in problems]
+    with Pool(workers=2) as pool:
+        pool.run(honest[:10])
+        started = perf_counter()
+        pool.run(honest)
+        return len(honest) / (perf_counter() - started)
+
+
 # ---------------------------------------------------------------- the comparison
 
 
@@ -200,6 +220,7 @@ def benchmark(turns: int = 5) -> dict[str, Any]:
     seconds: dict[str, list[list[Seconds]]] = {name: [] for name in ENGINES}
     shares: list[float] = []
     rollouts: list[dict[str, float]] = []
+    programs: list[float] = []
     try:
         with progress("benchmark", turns) as advance, warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -208,6 +229,7 @@ def benchmark(turns: int = 5) -> dict[str, Any]:
                     seconds[name].append(engine(turn))
                 shares += curriculum_shares(turn)
                 rollouts.append(rollout_speeds(turn))
+                programs.append(programs_a_second(turn))
                 advance(turn + 1)
     finally:
         torch.set_num_threads(threads)
@@ -227,6 +249,7 @@ def benchmark(turns: int = 5) -> dict[str, Any]:
         "rollouts_times_as_fast_as_generate": spread(
             [speeds["fast"] / speeds["generate"] for speeds in rollouts]
         ),
+        "programs_a_second": spread(programs),
         "versions": package_versions(),
     }
 

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import platform
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -94,6 +95,22 @@ def _vllm() -> tuple[str, str]:
     return "INFO", f"vllm {version('vllm')}" if found else "no vllm; large models on a GPU want it"
 
 
+def _programs() -> tuple[str, str]:
+    from currlab.sandbox.pool import Pool
+    from currlab.sandbox.process import Program
+
+    if not sys.platform.startswith("linux"):
+        return "INFO", "the task 'programs' runs on Linux only; on Windows use WSL"
+    with Pool(workers=1) as pool:
+        outcome = pool.run([Program("def f(x): return x + 1", [[1]])])[0]
+        state = pool.workers[0].state
+    calls = (
+        "system calls filtered" if state["filter"] else "system calls not filtered by this kernel"
+    )
+    good = not outcome.refused and outcome.results[0].value == 2
+    return _verdict(good), f"a subset of Python only, confined as user {state['user']}, {calls}"
+
+
 def _disk() -> tuple[str, str]:
     free = shutil.disk_usage(Path.cwd()).free / GIB
     return _verdict(free >= 0.5), f"{free:.1f} GiB free here (0.5 needed)"
@@ -110,6 +127,7 @@ CHECKS: dict[str, Callable[[], tuple[str, str]]] = {
     "torch": _torch,
     "threads": _threads,
     "model": _weights,
+    "programs": _programs,
     "memory": _memory,
     "disk": _disk,
     "reasoning-gym": _gym,

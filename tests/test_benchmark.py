@@ -35,6 +35,7 @@ def test_every_engine_is_measured_and_the_numbers_are_written(tiny_turns, tmp_pa
         *results["times_as_fast_as_stock"].values(),
         results["curriculum_share_of_a_step"],
         results["rollouts_times_as_fast_as_generate"],
+        results["programs_a_second"],
     ]
     for numbers in spreads:
         assert 0 < numbers["lowest"] <= numbers["median"] <= numbers["highest"]

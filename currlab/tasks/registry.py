@@ -7,7 +7,7 @@ import inspect
 import re
 
 from currlab.errors import CurrlabError
-from currlab.tasks import forms, gym, knights_knaves, lookup, numbers, pretext, sequences
+from currlab.tasks import forms, gym, knights_knaves, lookup, numbers, pretext, programs, sequences
 from currlab.tasks.base import Task
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -96,5 +96,6 @@ for _cls in (
     lookup.Lookup,
     pretext.Fill,
     pretext.Unshuffle,
+    programs.Programs,
 ):
     register_task(_cls)

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from currlab.errors import CurrlabError
@@ -21,6 +21,7 @@ NAMES = (
     "dedupe",
     "knights_knaves",
     "modular_chain",
+    "programs",
     "reverse",
     "rotate",
     "sorting",
@@ -29,6 +30,7 @@ ARMS = [(name, level) for name in NAMES for level in get_task(name).levels]
 CONTEXT = 512  # the tiny models' context, in characters
 arms = st.sampled_from(ARMS)
 seeds = st.integers(-(10**9), 10**9)
+unhurried = settings(deadline=None)  # the first program waits for the sandbox to start
 
 
 def block(answer):
@@ -41,6 +43,7 @@ def test_the_names_are_the_projects_tasks():
     assert all(get_task(name).title for name in NAMES)
 
 
+@unhurried
 @given(arms, seeds)
 def test_worked_solutions_verify_and_their_steps_end_with_the_answer(arm, seed):
     task, problem = get_task(arm[0]), get_task(arm[0]).make(arm[1], seed)
@@ -49,6 +52,7 @@ def test_worked_solutions_verify_and_their_steps_end_with_the_answer(arm, seed):
     assert task.steps(problem)[-1].endswith(problem.answer)
 
 
+@unhurried
 @given(arms, seeds)
 def test_a_worked_solution_fits_the_tiny_context_in_printable_ascii(arm, seed):
     task, problem = get_task(arm[0]), get_task(arm[0]).make(arm[1], seed)
@@ -56,7 +60,7 @@ def test_a_worked_solution_fits_the_tiny_context_in_printable_ascii(arm, seed):
     assert len(text) < CONTEXT - 8
     assert text.isascii()
     assert text.replace("\n", "").isprintable()
-    assert task.completion(problem).count("\n") == 0
+    assert task.completion(problem).count("\n") <= (3 if task.name == "programs" else 0)
 
 
 MUTATIONS = {
@@ -129,6 +133,7 @@ def test_the_answer_counts_in_exactly_one_block(name):
     assert not any(task.verify(problem, text) for text in wrong)
 
 
+@unhurried
 @given(arms, st.text())
 def test_any_text_is_judged_without_raising(arm, text):
     task = get_task(arm[0])
@@ -137,6 +142,7 @@ def test_any_text_is_judged_without_raising(arm, text):
     assert task.verify(problem, block(text)) in (True, False)
 
 
+@unhurried
 @given(arms, seeds)
 def test_equal_keys_make_equal_problems(arm, seed):
     task = get_task(arm[0])
