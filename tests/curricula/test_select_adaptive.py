@@ -192,6 +192,31 @@ def test_classes_get_their_shares():
     assert drawn[6] / 6000 == pytest.approx(0.075, abs=0.02)
 
 
+def test_the_split_agrees_with_running_means_on_thirty_updates():
+    recipe, rng, alpha = (
+        bound("difficulty_split", POOL, learning_rate=0.3),
+        np.random.default_rng(6),
+        0.3,
+    )
+    visits = {(arm, seed): [] for arm in POOL.arms for seed in range(5)}
+    for step in range(30):
+        for place in rng.permutation(20)[:6]:
+            arm, seed, solved = POOL.arms[place // 5], int(place % 5), int(rng.integers(0, 9))
+            visit(recipe, arm, seed, solved, step)
+            visits[arm, seed].append(solved / 8)
+        expected = []
+        for seen in visits.values():
+            # The mean with weights alpha (1 - alpha)^age, the first visit in full.
+            weights = [alpha * (1 - alpha) ** (len(seen) - 1 - i) for i in range(len(seen))]
+            if seen:
+                weights[0] /= alpha
+                rate = sum(w * x for w, x in zip(weights, seen, strict=True))
+                expected.append(0 if rate <= 0.3 else 1 if rate <= 0.7 else 2)
+            else:
+                expected.append(1)
+        assert recipe.select.classes().tolist() == expected
+
+
 def test_weightless_classes_are_drawn_when_nothing_else_is_left():
     recipe = bound("difficulty_split", easy=0.0, medium=1.0, hard=0.0)
     recipe.select.values["pass_rate"] = np.zeros(8)
@@ -216,6 +241,33 @@ def test_retirement_takes_mastered_visits_in_a_row_and_forgetting_brings_back():
         visit(recipe, "sorting/2", 1, solved, step)
         assert (("sorting/2", 1) in retired(recipe)) is expected, f"after visit {step}"
     assert recipe.select.memory["returned"] == 1
+
+
+@pytest.mark.parametrize("visits", [1, 2, 4])
+def test_the_pool_agrees_with_its_rules_on_forty_random_steps(visits):
+    """The expectation reads every problem's whole history anew, from its last return on."""
+    recipe, rng = bound("reward_pool", POOL, visits=visits), np.random.default_rng(visits)
+    history = {(arm, seed): [] for arm in POOL.arms for seed in range(5)}
+    returned = 0
+    for step in range(40):
+        for pick in recipe.select.choose(8, Clock(step)):
+            solved = int(rng.choice([4, 5, 7, 8, 8, 8]))
+            history[pick.arm, pick.seed].append(solved / 8)
+            visit(recipe, pick.arm, pick.seed, solved, step)
+        expected, returned = set(), 0
+        for place, rates in history.items():
+            out, run = False, 0
+            for rate in rates:
+                if out and rate < 0.6:
+                    out, run, returned = False, 0, returned + 1
+                elif not out:
+                    run = run + 1 if rate >= 0.9 else 0
+                    out = run >= visits
+            if out:
+                expected.add(place)
+        assert retired(recipe) == expected
+        assert recipe.select.memory["returned"] == returned
+    assert returned > 0
 
 
 def test_no_bonus_counts_towards_mastery():

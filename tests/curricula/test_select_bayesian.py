@@ -239,6 +239,27 @@ def test_an_unseen_problem_gets_its_arms_mean():
     assert select.estimates()[:5].tolist() == [1.0, 0.5, 0.75, 0.75, 0.75]
 
 
+def test_label_propagation_agrees_with_running_means_and_its_window_on_twenty_five_updates():
+    recipe, rng = (
+        bound("label_propagation", learning_rate=0.4, width=0.15),
+        np.random.default_rng(8),
+    )
+    rates = {}
+    for _ in range(25):
+        for level in rng.permutation(8)[:3] + 1:
+            arm, solved = f"sorting/{level}", int(rng.integers(0, 9))
+            recipe.observe([group(CATALOG, Pick(arm), [1.0] * solved + [0.0] * (8 - solved))], {})
+            rates[arm] = solved / 8 if arm not in rates else 0.6 * rates[arm] + 0.4 * solved / 8
+        estimates = recipe.select.estimates()
+        for arm, rate in rates.items():
+            assert estimates[CATALOG.arms.index(arm)] == pytest.approx(rate)
+    assert len(rates) == 8
+    weights = np.array([np.exp(-((r - 0.5) ** 2) / (2 * 0.15**2)) for r in estimates])
+    picks = recipe.select.choose(20_000, Clock())
+    counts = np.bincount([CATALOG.arms.index(p.arm) for p in picks], minlength=8) / 20_000
+    assert counts == pytest.approx(weights / weights.sum(), abs=0.015)
+
+
 def test_label_propagation_finds_the_arm_nearest_one_half():
     rates = dict(zip(CATALOG.arms, [1.0, 1.0, 0.95, 0.5, 0.05, 0.0, 0.0, 0.0], strict=True))
     history = play(bound("label_propagation"), CATALOG, rates, steps=60)

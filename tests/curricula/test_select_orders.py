@@ -5,9 +5,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from fakes import CATALOG, play
+from fakes import CATALOG, group, play
 
-from currlab.curricula import Catalog, Clock, make_recipe, make_strategy
+from currlab.curricula import Catalog, Clock, Pick, make_recipe, make_strategy
 from currlab.curricula.select.orders import ORDERS, arrange, thirds
 from currlab.errors import CurrlabError
 
@@ -189,6 +189,25 @@ def test_stages_advance_when_learnt_and_stall_where_hopeless():
     assert recipe.select.memory["stage"] == 2
 
 
+@pytest.mark.parametrize(("window", "threshold"), [(24, 0.5), (10, 0.75), (1, 1.0)])
+def test_stages_agree_with_their_rule_on_forty_updates(window, threshold):
+    """The expectation looks at the last groups of the stage, from the log of all of them."""
+    recipe = staged(stages=4, threshold=threshold, window=window)
+    rng, stage, log = np.random.default_rng(window), 0, []
+    for step in range(40):
+        picks = recipe.select.choose(4, Clock(step, step / 40))
+        assert {(int(pick.arm[-1]) - 1) // 2 for pick in picks} == {stage}
+        groups = [
+            group(CATALOG, pick, (rng.random(8) < 0.7 + 0.3 * (window == 1)).astype(float), step)
+            for pick in picks
+        ]
+        recipe.observe(groups, {})
+        log += [g.pass_rate for g in groups]
+        if len(log) >= window and sum(log[-window:]) / window >= threshold:
+            stage, log = min(stage + 1, 3), []
+    assert stage > 0
+
+
 def test_stages_end_with_the_last_one():
     recipe = staged(stages=3, window=16)
     play(recipe, CATALOG, 1.0, steps=30)
@@ -216,6 +235,23 @@ def test_retrospective_carries_the_hardest_of_earlier_stages():
     old = counts["sorting/1"] + counts["sorting/2"]
     assert 0.3 < old / 80 < 0.7
     assert counts["sorting/2"] > 2 * counts["sorting/1"] > 0
+
+
+def test_carried_problems_are_drawn_in_proportion_to_what_they_lack():
+    catalog = Catalog.of({"sorting": range(1, 5)}, pool=3)
+    recipe = make_recipe("retrospective", settings={"retrospective": {"carried": 1.0}})
+    recipe.select.bind(catalog)
+    last = {("sorting/1", 0): 1.0, ("sorting/1", 2): 0.5, ("sorting/2", 1): 0.0}
+    for (arm, seed), rate in last.items():
+        # An older visit with another outcome does not count.
+        for solved in (8 - 8 * rate, 8 * rate):
+            rewards = [1.0] * int(solved) + [0.0] * (8 - int(solved))
+            recipe.observe([group(catalog, Pick(arm, seed), rewards)], {})
+    picks = [recipe.select.choose(1, Clock(0, 0.9))[0] for _ in range(4000)]
+    counts = Counter((pick.arm, pick.seed) for pick in picks)
+    weights = {place: 1.05 - rate for place, rate in last.items()}
+    expected = {place: w / sum(weights.values()) for place, w in weights.items()}
+    assert {k: c / 4000 for k, c in counts.items()} == pytest.approx(expected, abs=0.025)
 
 
 def test_state_of_another_catalog_is_refused():
