@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from currlab.atlas import (
     AXES,
@@ -102,17 +103,28 @@ def strategy_table() -> str:
 
 
 def strategy_page(name: str) -> str:
-    """One strategy: its dials, its papers with their titles, its parameters with their bounds."""
+    """One strategy: dials, family, papers with their titles, parameters with bounds."""
     about = describe(name)
     lines = [f"{name}: {about['title']}", f"turns {'+'.join(about['dials'])} ({about['state']})"]
+    if about["family"]:
+        lines.append(f"family {about['family']}, {FAMILIES[about['family']]}")
     papers = papers_of(cover_of(name))
     lines += ["", "Papers:" if papers else "No paper of the atlas."]
     lines += [f"  {paper.number} {paper.name}: {paper.title}" for paper in papers]
     lines += ["", "Parameters:" if about["parameters"] else "No parameters."]
     for knob in about["parameters"]:
-        limits = knob["choices"] or (knob["low"], knob["high"])
-        lines.append(f"  {knob['name']} = {knob['default']!r}, of {limits}: {knob['help']}")
+        paper = "" if knob["paper"] is None else f"; the paper has {knob['paper']!r}"
+        lines.append(
+            f"  {knob['name']} = {knob['default']!r}, {_allowed(knob)}: {knob['help']}{paper}"
+        )
     return "\n".join(lines)
+
+
+def _allowed(knob: Mapping[str, Any]) -> str:
+    """What a parameter may be, in words."""
+    if knob["low"] is not None:
+        return f"{knob['low']} to {knob['high']}"
+    return "one of " + ", ".join(map(repr, knob["choices"] or (False, True)))
 
 
 def papers_of(cover: Cover) -> list[Paper]:

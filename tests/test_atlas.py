@@ -248,6 +248,11 @@ def test_strategies_show_their_papers_and_columns_do_not_run_into_each_other():
     for name in STRATEGIES["stages"].papers:
         assert f"{find_paper(name).number} {name}: {find_paper(name).title}" in page
     assert "No paper" in call("strategies", "uniform").stdout
+    page = call("strategies", "sec").stdout
+    assert "family F02, adaptive selection" in page
+    assert "temperature = 0.15, 0.01 to 10.0: " in page
+    assert "the paper has 1.0" in page
+    assert "decay_absent = False, one of False, True: " in page
     lines = call("strategies").stdout.splitlines()
     starts = {line.split()[0] for line in lines}
     assert set(strategy_names()) <= starts
