@@ -16,6 +16,8 @@ from currlab.errors import CurrlabError
 # How much of the old capability estimate stays at each update; ties are broken by noise this small.
 CAPABILITY_DECAY = 0.9
 TIE_NOISE = 1e-9
+# Posteriors that Thompson sampling draws from in one step; a draw costs ten times a random number.
+DRAWN_AT_MOST = 50_000
 
 
 @register
@@ -40,7 +42,8 @@ class BOTS(ItemSelect):
     What differs here. Without reference models, a_k is measured once per arm by a first probe of
     the learner (or given by `set_anchors`) and b_k is 1; until there are anchors there is no
     implicit evidence. Where problems are fresh an item is an arm: each pick then draws its own
-    posterior sample, and an arm's groups in a batch are pooled.
+    posterior sample, and an arm's groups in a batch are pooled. Of more than 50 000 items, Thompson
+    sampling draws for a fresh uniform sample of that many.
     """
 
     name: ClassVar[str] = "bots"
@@ -68,9 +71,9 @@ class BOTS(ItemSelect):
         return {"anchored": False, "capability": None, "rho_factor": 1.0}
 
     def fresh_values(self) -> dict[str, np.ndarray]:
-        ones = np.ones(self.size)
-        # The anchors mean nothing until memory["anchored"].
-        return {"alpha": ones.copy(), "beta": ones.copy(), "weak": 0 * ones, "strong": ones.copy()}
+        ones, arms = np.ones(self.size), np.ones(len(self.catalog.arms))
+        # The anchors, one an arm, mean nothing until memory["anchored"].
+        return {"alpha": ones, "beta": ones.copy(), "weak": 0 * arms, "strong": arms}
 
     # ------------------------------------------------------------ anchors
 
@@ -84,8 +87,7 @@ class BOTS(ItemSelect):
             if missing:
                 raise CurrlabError(f"Anchors are needed for every arm; missing: {missing[0]}.")
         for name, anchors in (("weak", weak), ("strong", strong)):
-            by_arm = [anchors[arm] for arm in self.catalog.arms]
-            self.values[name] = np.repeat(np.asarray(by_arm, dtype=float), self.pool or 1)
+            self.values[name] = np.array([float(anchors[arm]) for arm in self.catalog.arms])
         self.memory["anchored"] = True
 
     def probe(self, policy: Policy, clock: Clock) -> None:
@@ -101,9 +103,8 @@ class BOTS(ItemSelect):
 
     # ------------------------------------------------------------ select
 
-    def scores(self, shape: tuple[int, ...]) -> np.ndarray:
-        """``-|target - q|`` of every item, ties broken at random."""
-        alpha, beta = self.values["alpha"], self.values["beta"]
+    def scores(self, alpha: np.ndarray, beta: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """``-|target - q|`` of items with these posteriors, ties broken at random."""
         q = (
             self.rng.beta(alpha, beta, shape)
             if self.parameters.thompson
@@ -112,13 +113,17 @@ class BOTS(ItemSelect):
         return -np.abs(self.parameters.target - q) + TIE_NOISE * self.rng.random(shape)
 
     def choose(self, n: int, clock: Clock) -> list[Pick]:
-        shape = (n, self.size) if self.pool is None else (self.size,)
-        scores, tau = self.scores(shape), self.parameters.temperature
+        alpha, beta, items = self.values["alpha"], self.values["beta"], None
+        if self.parameters.thompson and self.size > DRAWN_AT_MOST:
+            items = self.rng.choice(self.size, DRAWN_AT_MOST, replace=False, shuffle=False)
+            alpha, beta = alpha[items], beta[items]
+        shape = (n, self.size) if self.pool is None else alpha.shape
+        scores, tau = self.scores(alpha, beta, shape), self.parameters.temperature
         if tau:
             # Gumbel noise turns "the largest" into a draw from the softmax, without replacement.
             scores = scores / tau + self.rng.gumbel(size=shape)
-        items = scores.argmax(1) if self.pool is None else cycle(best(scores, n), n)
-        return [self.pick(item) for item in items]
+        first = scores.argmax(1) if self.pool is None else cycle(best(scores, n), n)
+        return [self.pick(i) for i in (first if items is None else items[first])]
 
     # ------------------------------------------------------------ update
 
@@ -126,31 +131,35 @@ class BOTS(ItemSelect):
         items, rates, sizes = self.evidence(groups)
         if not len(items):
             return
-        hits = np.bincount(items, rates * sizes, self.size)
-        asked = np.bincount(items, sizes, self.size)
-        batch = asked > 0
-        rho, implicit = self._implicit(items, rates)
-        implicit[batch] = hits[batch] / asked[batch]
-        weight = rho * np.where(batch, asked, sizes.mean())
-        lam, values = self.parameters.forgetting, self.values
-        values["alpha"] = (1 - lam) * values["alpha"] + lam + (1 - rho) * hits + weight * implicit
-        values["beta"] = (
-            (1 - lam) * values["beta"] + lam + (1 - rho) * (asked - hits) + weight * (1 - implicit)
-        )
+        batch, place = np.unique(items, return_inverse=True)
+        asked, hits = np.bincount(place, sizes), np.bincount(place, rates * sizes)
+        x = hits / asked
+        rho, expected = self._implicit(items // (self.pool or 1), rates)
+        for name, counts, p, implicit in (
+            ("alpha", hits, x, expected),
+            ("beta", asked - hits, 1 - x, 1 - expected),
+        ):
+            everything = self.values[name]
+            everything *= 1 - self.parameters.forgetting
+            everything += self.parameters.forgetting
+            evident = everything[batch] + (1 - rho) * counts + rho * asked * p
+            # In place, an arm at a time: temporary arrays of millions take longer than the sums.
+            everything.reshape(len(expected), -1)[:] += (rho * sizes.mean() * implicit)[:, None]
+            everything[batch] = evident
 
-    def _implicit(self, items: np.ndarray, rates: np.ndarray) -> tuple[float, np.ndarray]:
-        """rho, and the pass rates that the batch lets one expect of every item."""
+    def _implicit(self, arms: np.ndarray, rates: np.ndarray) -> tuple[float, np.ndarray]:
+        """rho, and the pass rates that a batch of these arms lets one expect of every arm."""
         weak, strong, memory = self.values["weak"], self.values["strong"], self.memory
         if not memory["anchored"]:
-            return 0.0, np.zeros(self.size)
-        gap = strong[items].mean() - weak[items].mean()
-        now = float((rates.mean() - weak[items].mean()) / (gap + 1e-6))
+            return 0.0, np.zeros(len(weak))
+        gap = strong[arms].mean() - weak[arms].mean()
+        now = float((rates.mean() - weak[arms].mean()) / (gap + 1e-6))
         old = memory["capability"]
         memory["capability"] = (
             now if old is None else CAPABILITY_DECAY * old + (1 - CAPABILITY_DECAY) * now
         )
         expected = np.clip(weak + memory["capability"] * (strong - weak), 0, 1)
-        if self.parameters.adaptive_rho and np.abs(expected[items] - rates).mean() >= 0.25:
+        if self.parameters.adaptive_rho and np.abs(expected[arms] - rates).mean() >= 0.25:
             memory["rho_factor"] *= 0.5
         return self.parameters.implicit * memory["rho_factor"], expected
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +18,10 @@ from currlab.tasks import Problem
 
 # Fresh problems have seeds of 40 bits, as those that the collector fills in.
 FRESH_SEEDS = 2**40
+# Items that are drawn from at a time.
+HEAT = 2**16
+# Longer arrays are saved compressed.
+LISTED_AT_MOST = 4096
 
 
 class ItemSelect(Select):
@@ -23,7 +29,7 @@ class ItemSelect(Select):
 
     An item is one problem of the catalog's fixed pool; where problems are fresh for ever, an item
     is a whole arm. Item ``i`` is seed ``i % pool`` of arm ``i // pool``. `self.values` holds the
-    arrays by name; they are saved as lists.
+    arrays by name; small ones are saved as lists of numbers, large ones compressed.
     """
 
     pool: int | None
@@ -53,18 +59,19 @@ class ItemSelect(Select):
             self.values = self.fresh_values()
 
     def state_dict(self) -> dict[str, Any]:
-        values = {name: array.tolist() for name, array in self.values.items()}
+        values = {name: packed(array) for name, array in self.values.items()}
         return {**super().state_dict(), "values": values}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        super().load_state_dict(state)
-        loaded = {name: np.array(numbers) for name, numbers in state["values"].items()}
+        # A state of another strategy may lack them; it is refused below.
+        loaded = {name: unpacked(saved) for name, saved in state.get("values", {}).items()}
         for name, array in self.values.items():
-            if array.shape != loaded[name].shape:
+            if name in loaded and array.shape != loaded[name].shape:
                 raise CurrlabError(
                     f"Saved state of '{self.name}' holds {len(loaded[name])} numbers of '{name}', "
                     f"but this catalog has {len(array)}: it was saved with another catalog."
                 )
+        super().load_state_dict(state)
         self.values = loaded
 
     # ------------------------------------------------------------ items, picks, problems
@@ -110,21 +117,36 @@ class ItemSelect(Select):
 
     # ------------------------------------------------------------ drawing
 
-    def draw(self, log_weights: np.ndarray, n: int) -> list[Pick]:
-        """`n` items in proportion to exp(log_weights): arms with, problems without replacement.
+    def draw(self, weights: np.ndarray, n: int) -> list[Pick]:
+        """`n` items in proportion to their weights: arms with, problems without replacement.
 
-        Without replacement by the Gumbel trick: adding Gumbel noise to log-weights and taking the
-        largest is drawing one after the other. If fewer than `n` problems have any weight, they are
-        gone through again.
+        If fewer than `n` problems have any weight, they are gone through again.
         """
         if n == 0:
             return []
-        if self.pool is None:
-            noise = self.rng.gumbel(size=(n, self.size))
-            return [self.pick(i) for i in (log_weights + noise).argmax(1)]
-        scores = log_weights + self.rng.gumbel(size=self.size)
-        possible = int(np.isfinite(log_weights).sum())
-        return [self.pick(i) for i in cycle(best(scores, min(n, possible)), n)]
+        if self.pool is not None:
+            return [self.pick(i) for i in cycle(self.race(weights, n), n)]
+        # Gumbel noise is -log E of the race below, so the largest sum arrives first.
+        noise = self.rng.gumbel(size=(n, self.size))
+        with np.errstate(divide="ignore"):  # a weight of 0 never arrives
+            return [self.pick(i) for i in (np.log(weights) + noise).argmax(1)]
+
+    def race(self, weights: np.ndarray, n: int) -> np.ndarray:
+        """Up to `n` different items of positive weight, drawn one after the other by weight.
+
+        Item i arrives after a time E / w_i with E exponential, and the first are taken: that is
+        drawing without replacement. The best of each heat meet in a final, because the arrays of a
+        heat stay in the processor's cache.
+        """
+        items, speeds = [], []
+        for start in range(0, self.size, HEAT):
+            heat = weights[start : start + HEAT]
+            speed = heat / self.rng.standard_exponential(len(heat))
+            first = best(speed, n)
+            items.append(start + first)
+            speeds.append(speed[first])
+        finalists, speed = np.concatenate(items), np.concatenate(speeds)
+        return finalists[best(speed, min(n, np.count_nonzero(speed)))]
 
     def candidates(self, count: int) -> list[Pick]:
         """Uniform problems: of the pool, different ones as far as it reaches; else fresh ones."""
@@ -172,6 +194,35 @@ def window(order: np.ndarray, share: float, n: int) -> np.ndarray:
     last = max(len(order) - n, 0)
     # The small number heals products such as 0.29 * 100 = 28.999...
     return cycle(order, n, min(int(share * len(order) + 1e-9), last))
+
+
+# ---------------------------------------------------------------- saving
+
+
+def packed(array: np.ndarray) -> list[Any] | dict[str, Any]:
+    """The array as JSON has it: a list, or, if it is long, its compressed bytes in base 64.
+
+    A million numbers as text are 20 MB that take seconds to write. Most items of such a pool were
+    never visited and are alike, so that little is left of them.
+    """
+    if array.size <= LISTED_AT_MOST:
+        return array.tolist()
+    data = base64.b64encode(zlib.compress(array.tobytes(), level=1)).decode()
+    return {"type": array.dtype.str, "shape": array.shape, "zlib": data}
+
+
+def unpacked(saved: list[Any] | dict[str, Any]) -> np.ndarray:
+    """What `packed` has made its result from."""
+    if isinstance(saved, list):
+        return np.array(saved)
+    try:
+        data = zlib.decompress(base64.b64decode(saved["zlib"], validate=True))
+        return np.frombuffer(data, np.dtype(saved["type"])).reshape(saved["shape"]).copy()
+    except (KeyError, TypeError, ValueError, zlib.error) as error:
+        raise CurrlabError(
+            f"The numbers saved by a select strategy are damaged ({error}); go on from an older "
+            "checkpoint."
+        ) from error
 
 
 # ---------------------------------------------------------------- asking the learner

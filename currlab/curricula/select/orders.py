@@ -46,18 +46,17 @@ def arrange(
     """
     shuffled = rng.permutation(len(category))
     category, difficulty = np.asarray(category)[shuffled], np.asarray(difficulty)[shuffled]
-    bins = thirds(difficulty)
     structure, _, inner = order.partition("_")
     # The rank of an item inside its category (or inside everything): 0 means shuffled.
-    rank = {"emh": bins, "strict": difficulty, "curriculum": difficulty}.get(
-        inner, np.zeros(len(category))
-    )
+    rank = np.zeros(len(category))
+    if inner:
+        rank = thirds(difficulty) if inner == "emh" else difficulty
     if structure in ("random", "curriculum"):
         return shuffled[np.argsort(rank, kind="stable")]
     by_category = np.lexsort((rank, category))
     if structure == "blocked":
         return shuffled[by_category]
-    part = bins if inner == "emh" else _parts(category, by_category)
+    part = rank if inner == "emh" else _parts(category, by_category)
     return shuffled[np.lexsort((rank, category, part))]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from currlab.curricula.data import Clock, Group, Pick
 from currlab.curricula.registry import knob, register
-from currlab.curricula.select.items import ItemSelect, cycle
+from currlab.curricula.select.items import ItemSelect, best, cycle
 from currlab.errors import CurrlabError
 
 
@@ -47,15 +47,16 @@ class DifficultySplit(ItemSelect):
     def classes(self) -> np.ndarray:
         """0, 1 or 2 for hard, medium or easy items."""
         rate, p = self.values["pass_rate"], self.parameters
-        split = (rate > p.hard_up_to).astype(int) + (rate > p.medium_up_to)
-        return np.where(rate < 0, 1, split)
+        split = (rate > p.hard_up_to).astype(np.int8) + (rate > p.medium_up_to)
+        split[rate < 0] = 1
+        return split
 
     def choose(self, n: int, clock: Clock) -> list[Pick]:
         classes, p = self.classes(), self.parameters
         # A class of weight 0 is still drawn when nothing else is left.
         shares = np.maximum([p.hard, p.medium, p.easy], 1e-12)
         members = np.maximum(np.bincount(classes, minlength=3), 1)
-        return self.draw(np.log(shares / members)[classes], n)
+        return self.draw((shares / members)[classes], n)
 
     def observe(self, groups: Sequence[Group], metrics: Mapping[str, float]) -> None:
         rate, alpha = self.values["pass_rate"], self.parameters.learning_rate
@@ -118,7 +119,7 @@ class RewardPool(ItemSelect):
             probes = n
         elif self.pool is not None:
             probes = min(probes, len(retired))
-        active = np.where(self.values["retired"], -np.inf, 0.0)
+        active = 1.0 - self.values["retired"]
         return [self.pick(i) for i in self.longest_waiting(retired, probes)] + self.draw(
             active, n - probes
         )
@@ -127,7 +128,9 @@ class RewardPool(ItemSelect):
         """`n` of the retired items, those whose last visit is longest ago first."""
         if n == 0:
             return retired[:0]
-        return cycle(retired[np.argsort(self.values["last_visit"][retired], kind="stable")], n)
+        # One number a place in the queue: the last visit, and among equals the item.
+        waited = -(self.values["last_visit"][retired] * self.size + retired)
+        return cycle(retired[best(waited, n)], n)
 
     def observe(self, groups: Sequence[Group], metrics: Mapping[str, float]) -> None:
         p, values = self.parameters, self.values

@@ -86,7 +86,9 @@ class Promotion(Select):
 
     def snapshot(self) -> dict[str, Any]:
         """The share of a task's ladders that stand on each arm."""
-        counts = dict.fromkeys(self.catalog.arms, 0)
-        for problem in range(len(self.memory["rungs"])):
-            counts[self._pick(problem).arm] += 1
-        return {"standing": {arm: count / self.pool for arm, count in counts.items()}}
+        standing = {}
+        rungs = np.reshape(self.memory["rungs"], (len(self.ladders), self.pool))
+        for arms, row in zip(self.ladders, rungs, strict=True):
+            counts = np.bincount(row, minlength=len(arms)) / self.pool
+            standing |= dict(zip(arms, counts.tolist(), strict=True))
+        return {"standing": {arm: standing[arm] for arm in self.catalog.arms}}

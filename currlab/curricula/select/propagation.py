@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -84,23 +84,40 @@ class LabelPropagation(ItemSelect):
         super().bind(catalog)
         self.tasks = [arm.rpartition("/")[0] for arm in catalog.arms]
 
-    def estimates(self) -> np.ndarray:
-        """The success rate of every item: its own, its arm's, or propagated."""
-        rate = self.values["pass_rate"]
-        asked = rate >= 0
-        if not asked.any():
-            return np.full(self.size, self.parameters.target)
-        by_arm = asked.reshape(len(self.tasks), -1)
-        seen = by_arm.any(1)
-        totals = np.where(by_arm, rate.reshape(by_arm.shape), 0.0).sum(1)
-        observed = totals / np.maximum(by_arm.sum(1), 1)
+    def asked(self) -> np.ndarray:
+        """The items that have a pass rate of their own."""
+        return np.flatnonzero(self.values["pass_rate"] >= 0)
+
+    def of_arms(self) -> np.ndarray:
+        """The success rate to expect of an arm's unseen items, [arms]."""
+        asked, count = self.asked(), len(self.tasks)
+        arms, rates = asked // (self.pool or 1), self.values["pass_rate"][asked]
+        if not len(asked):
+            return np.full(count, self.parameters.target)
+        visits = np.bincount(arms, minlength=count)
+        seen = visits > 0
+        observed = np.bincount(arms, rates, count) / np.maximum(visits, 1)
         kernel = level_kernel(self.tasks, self.arm_levels, self.parameters.reach)
-        arms = np.where(seen, observed, propagate(kernel, observed, seen, self.parameters.share))
-        return np.where(asked, rate, np.repeat(arms, self.pool or 1))
+        return np.where(seen, observed, propagate(kernel, observed, seen, self.parameters.share))
+
+    def everywhere(self, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """`function` of every item's success rate: its own, its arm's, or propagated."""
+        values = np.repeat(function(self.of_arms()), self.pool or 1)
+        values[self.asked()] = function(self.values["pass_rate"][self.asked()])
+        return values
+
+    def estimates(self) -> np.ndarray:
+        """The success rate of every item."""
+        return self.everywhere(lambda rates: rates)
+
+    def window(self, rates: np.ndarray) -> np.ndarray:
+        """The weight of items with these success rates."""
+        exponents = -((rates - self.parameters.target) ** 2) / (2 * self.parameters.width**2)
+        # Far outside a narrow window weights are tiny, but not zero: something must be drawn.
+        return np.exp(np.maximum(exponents, -700))
 
     def choose(self, n: int, clock: Clock) -> list[Pick]:
-        gaps = self.estimates() - self.parameters.target
-        return self.draw(-(gaps**2) / (2 * self.parameters.width**2), n)
+        return self.draw(self.everywhere(self.window), n)
 
     def observe(self, groups: Sequence[Group], metrics: Mapping[str, float]) -> None:
         rate, alpha = self.values["pass_rate"], self.parameters.learning_rate

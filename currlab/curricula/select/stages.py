@@ -119,14 +119,13 @@ class Retrospective(ItemSelect):
         blocks = stage_of_level(self.arm_levels, self.parameters.stages)
         last = max(blocks.values())
         now = min(int(clock.share * (last + 1) + 1e-9), last)
-        stage = np.repeat([blocks[level] for level in self.arm_levels], self.pool or 1)
-        rate = self.values["pass_rate"]
-        seen_before = (stage < now) & (rate >= 0)
+        stage, rate = np.array([blocks[v] for v in self.arm_levels]), self.values["pass_rate"]
+        seen_before = np.repeat(stage < now, self.pool or 1) & (rate >= 0)
         old = int(self.rng.binomial(n, self.parameters.carried)) if seen_before.any() else 0
         if self.pool is not None:
             old = min(old, int(seen_before.sum()))
-        carried = np.where(seen_before, np.log(1.05 - rate), -np.inf)
-        current = np.where(stage == now, 0.0, -np.inf)
+        current = np.repeat((stage == now).astype(float), self.pool or 1)
+        carried = np.where(seen_before, 1.05 - rate, 0.0)
         return self.draw(carried, old) + self.draw(current, n - old)
 
     def observe(self, groups: Sequence[Group], metrics: Mapping[str, float]) -> None:
