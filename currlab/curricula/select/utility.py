@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from currlab.curricula.data import Clock, Pick, Policy
 from currlab.curricula.registry import knob, register
@@ -102,7 +101,8 @@ class UDS(ItemSelect):
         past = self.values["past"][: self.memory["chosen"]]
         if not len(past):
             return np.zeros(len(squeezed))
-        return cdist(squeezed, past).mean(1)
+        gaps = squeezed[:, None] - past
+        return np.sqrt(np.einsum("ijk,ijk->ij", gaps, gaps)).mean(1)
 
     def squeeze(self, matrix: np.ndarray) -> np.ndarray:
         """z = P L Q of logits [tokens, vocabulary], as one row of numbers."""
