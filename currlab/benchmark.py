@@ -27,7 +27,7 @@ from currlab.progress import progress
 from currlab.runs import package_versions
 from currlab.sandbox.pool import Pool
 from currlab.tasks import Problem, get_task
-from currlab.tasks.programs import program
+from currlab.tasks.program_tests import program
 from currlab.training.collect import Collector
 from currlab.training.config import TrainingConfig
 from currlab.training.decoders import left_pad

@@ -7,6 +7,7 @@ import operator
 import random
 import string
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -158,6 +159,10 @@ class Task(ABC):
         """Does the completion hold exactly one answer block, and is that answer right?"""
         answer = extract_answer(completion)
         return answer is not None and self.check(problem, answer)
+
+    def verify_all(self, problem: Problem, completions: Sequence[str]) -> list[bool]:
+        """`verify` of each; a task overrides it where many at once are quicker than one by one."""
+        return [self.verify(problem, completion) for completion in completions]
 
     def completion(self, problem: Problem, thought: bool = False) -> str:
         """A worked solution as the model should write it, with the thought or without."""

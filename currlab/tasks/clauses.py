@@ -180,6 +180,11 @@ class Clause:
             return value
         return self.phrase.meaning(value, *self.gaps)
 
+    @property
+    def bounds(self) -> tuple[Any, ...]:
+        """Where the clause turns from one behaviour to another."""
+        return (*self.condition_gaps, *(self.gaps if self.phrase.words.startswith("at ") else ()))
+
     def neighbours(self) -> Iterator[Clause]:
         """Clauses that differ in one gap, by one: what a test must be able to tell apart."""
         for name in ("gaps", "condition_gaps"):

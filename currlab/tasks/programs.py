@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from currlab.errors import CurrlabError
 from currlab.sandbox.pool import shared_pool
-from currlab.sandbox.process import Outcome, Program
 from currlab.tasks.base import Problem, Task, extract_answer
-from currlab.tasks.clauses import LETTERS, LIST, NUMBER, PHRASES, WORD, Clause
+from currlab.tasks.clauses import NUMBER, PHRASES, Clause
+from currlab.tasks.program_tests import (
+    TIERS,
+    Tests,
+    make_tests,
+    program,
+    shares_passed,
+    tells_apart,
+)
 
-TIERS = ("basic", "intermediate", "complex", "edge")
-TESTS_A_TIER = 4
 MAX_CLAUSES = 3
 MAX_DRAWS = 1000
-Test = tuple[Any, Any]  # argument, expected value
-Tests = Mapping[str, Sequence[Test]]
 # The kinds of value before, between and after the clauses, and which clauses are conditional.
 Shape = tuple[tuple[str, ...], tuple[bool, ...]]
 
@@ -43,7 +46,7 @@ class Programs(Task):
     max_level: ClassVar[int] = 9
 
     def draw(self, level: int, rng: random.Random) -> tuple[str, str]:
-        """Draws until every clause and every number in it matters to at least one test."""
+        """Draws until every part of the program matters to its tests, and no constant passes them."""
         for _ in range(MAX_DRAWS):
             kinds, conditional = rng.choice(shapes(level))
             steps = zip(itertools.pairwise(kinds), conditional, strict=True)
@@ -153,127 +156,8 @@ def source(clauses: Sequence[Clause]) -> str:
     return "\n".join(("def f(x):", *(f" x={code}" for code in first), f" return {last}"))
 
 
-# ---------------------------------------------------------------- tests
-
-
-def reference(clauses: Sequence[Clause], argument: Any) -> Any:
-    """What a right program returns, computed from the clauses' meanings."""
-    value = argument
-    for clause in clauses:
-        value = clause.apply(value)
-    return value
-
-
 @lru_cache(maxsize=4096)
 def tests_of(prompt: str) -> Tests:
     """The tests that belong to a prompt: always the same ones."""
     kind, clauses = read(prompt)
-    arguments = ARGUMENTS[kind](clauses, random.Random(f"tests/{prompt}"))
-    return {
-        tier: tuple((argument, reference(clauses, argument)) for argument in arguments[tier])
-        for tier in TIERS
-    }
-
-
-def tells_apart(tests: Tests, clauses: Sequence[Clause]) -> bool:
-    """Does some test fail without each clause, and with each number or letter one off?"""
-    others: list[Sequence[Clause]] = []
-    for i, clause in enumerate(clauses):
-        before, after = clauses[:i], clauses[i + 1 :]
-        others += [[*before, other, *after] for other in clause.neighbours()]
-        if (clause.phrase.gives or "") == "" and len(clauses) > 1:
-            others.append([*before, *after])
-    asked = [test for tier in TIERS for test in tests[tier]]
-    return all(any(not same(reference(o, x), y) for x, y in asked) for o in others)
-
-
-def program(answer: str, tests: Tests) -> Program:
-    """What the sandbox is given: the answer and the tests' arguments, not what is expected."""
-    return Program(answer, [[argument] for tier in TIERS for argument, _ in tests[tier]])
-
-
-def same(value: Any, expected: Any) -> bool:
-    """Equal and of the same type all through: True is not 1, and 1.0 is not 1."""
-    if type(value) is not type(expected):
-        return False
-    if isinstance(value, list):
-        return len(value) == len(expected) and all(map(same, value, expected))
-    return value == expected
-
-
-def shares_passed(outcome: Outcome, tests: Tests) -> dict[str, float]:
-    """The share of each tier's tests that were passed; 0 where the program was refused."""
-    results = iter(outcome.results)
-    passed = {}
-    for tier in TIERS:
-        ended = [next(results, None) for _ in tests[tier]]
-        right = [
-            result is not None and not result.error and same(result.value, expected)
-            for result, (_, expected) in zip(ended, tests[tier], strict=True)
-        ]
-        passed[tier] = sum(right) / len(right)
-    return passed
-
-
-# ---------------------------------------------------------------- arguments of the tests
-
-
-def mentioned(clauses: Sequence[Clause], kind: type) -> list[Any]:
-    return [g for c in clauses for g in (*c.gaps, *c.condition_gaps) if isinstance(g, kind)]
-
-
-def number_arguments(clauses: Sequence[Clause], rng: random.Random) -> dict[str, list[int]]:
-    """Small, larger and large numbers; then zero, a negative one, and those where a clause turns."""
-    turning = []
-    for i, clause in enumerate(clauses):
-        goals = {g + d for g in mentioned([clause], int) for d in (0, 1, -1)}
-        turning += [x for x in range(-30, 60) if reference(clauses[:i], x) in goals]
-    edge = [0, -rng.randint(1, 30), *rng.sample(turning, min(2, len(turning)))]
-    return {
-        "basic": rng.sample(range(1, 10), TESTS_A_TIER),
-        "intermediate": rng.sample(range(10, 60), TESTS_A_TIER),
-        "complex": rng.sample(range(-60, 999), TESTS_A_TIER),
-        "edge": [*edge, *range(-len(edge), 0)][:TESTS_A_TIER],
-    }
-
-
-def list_arguments(clauses: Sequence[Clause], rng: random.Random) -> dict[str, list[list[int]]]:
-    """Short lists of digits, longer ones, long ones with negatives and repeats; then next to none."""
-    special = [*mentioned(clauses, int), *(g + 1 for g in mentioned(clauses, int))]
-
-    def some(length: int, values: Sequence[int]) -> list[int]:
-        pick: Callable[[], int] = lambda: rng.choice(  # noqa: E731
-            special if special and rng.random() < 0.3 else values
-        )
-        return [pick() for _ in range(length)]
-
-    return {
-        "basic": [some(rng.randint(2, 3), range(1, 10)) for _ in range(TESTS_A_TIER)],
-        "intermediate": [some(rng.randint(4, 6), range(21)) for _ in range(TESTS_A_TIER)],
-        "complex": [some(rng.randint(5, 9), range(-9, 10)) for _ in range(TESTS_A_TIER)],
-        "edge": [[], some(1, range(10)), some(4, [0]), some(2, range(-9, 0))],
-    }
-
-
-def word_arguments(clauses: Sequence[Clause], rng: random.Random) -> dict[str, list[str]]:
-    """Short words, longer ones, ones with capitals, digits and blanks; then next to nothing."""
-    special = "".join(mentioned(clauses, str)) or LETTERS
-
-    def some(length: int, letters: str) -> str:
-        return "".join(
-            rng.choice(special if rng.random() < 0.3 else letters) for _ in range(length)
-        )
-
-    return {
-        "basic": [some(rng.randint(2, 4), "abcdefgh") for _ in range(TESTS_A_TIER)],
-        "intermediate": [some(rng.randint(5, 8), "abcdefghstu") for _ in range(TESTS_A_TIER)],
-        "complex": [some(rng.randint(4, 9), "abcdeABC 01.") for _ in range(TESTS_A_TIER)],
-        "edge": ["", some(1, special), some(3, special), some(2, " AZ")],
-    }
-
-
-ARGUMENTS: dict[str, Callable[..., dict[str, list[Any]]]] = {
-    NUMBER: number_arguments,
-    LIST: list_arguments,
-    WORD: word_arguments,
-}
+    return make_tests(kind, clauses, random.Random(f"tests/{prompt}"))

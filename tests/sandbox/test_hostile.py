@@ -11,9 +11,10 @@ from time import monotonic
 import psutil
 import pytest
 
-from currlab.sandbox.pool import Pool, Program, shared_pool
+from currlab.sandbox.pool import Pool, shared_pool
+from currlab.sandbox.process import Program
 from currlab.tasks import Problem, get_task
-from currlab.tasks.programs import TIERS
+from currlab.tasks.program_tests import TIERS
 
 sys.path.insert(0, str(Path(__file__).parent))
 from hostile import HOSTILE, PROGRAMS, RIGHT
@@ -37,7 +38,7 @@ def traces(folder):
     processes = {p.pid for p in me.children(recursive=True)} - workers
     connections = [c for p in (me, *me.children(recursive=True)) for c in p.net_connections()]
     files = {path.name: path.read_text() for path in folder.iterdir()}
-    return processes, connections, me.num_fds(), files
+    return processes, connections, me.num_fds() - 2 * len(workers), files
 
 
 @pytest.fixture

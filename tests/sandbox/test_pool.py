@@ -342,7 +342,12 @@ def script(code):
         "def pids(): return [w.process.pid for w in shared_pool().workers]\n"
     )
     return subprocess.run(
-        [sys.executable, "-W", "error::ResourceWarning", "-c", head + code],
+        [
+            sys.executable,
+            *["-W", "error::ResourceWarning", "-W", "ignore::DeprecationWarning"],
+            "-c",
+            head + code,
+        ],
         capture_output=True,
         text=True,
         timeout=120,

@@ -9,7 +9,8 @@ import pytest
 from currlab.errors import CurrlabError
 from currlab.tasks import Problem, clauses, get_task, programs
 from currlab.tasks.clauses import CONDITIONS, LIST, NUMBER, PHRASES, WORD, Clause
-from currlab.tasks.programs import TIERS, read, same, shapes, source
+from currlab.tasks.program_tests import TIERS, same
+from currlab.tasks.programs import read, shapes, source
 
 TASK = get_task("programs")
 EVERY = [TASK.make(level, seed) for level in TASK.levels for seed in (*range(12), -1, -2, -3)]
@@ -100,7 +101,7 @@ def test_a_level_is_what_the_clauses_cost():
 
 
 def test_all_kinds_and_phrases_occur():
-    prompts = " ".join(made.prompt for made in EVERY)
+    prompts = " ".join(TASK.make(level, seed).prompt for level in TASK.levels for seed in range(60))
     for kind in PHRASES:
         assert f"f({kind}): " in prompts
         for phrase in (*PHRASES[kind], *CONDITIONS[kind]):
@@ -152,9 +153,15 @@ def test_every_part_of_a_program_matters_to_its_tests():
         others += [
             source([*right[:i], *right[i + 1 :]])
             for i, clause in enumerate(right)
-            if len(right) > 1 and not clause.phrase.gives
+            if not clause.phrase.gives and len(right) > 1
         ]
         assert not any(TASK.verify_all(made, [block(other) for other in others])), made
+
+
+def test_no_constant_passes_more_than_three_tests_in_four():
+    for made in EVERY:
+        expected = [repr(y) for tier in TIERS for _, y in TASK.tests(made)[tier]]
+        assert max(map(expected.count, expected)) <= 12, made
 
 
 # ------------------------------------------------------------------ verdicts

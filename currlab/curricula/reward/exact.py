@@ -17,11 +17,12 @@ def is_correct(problem: Problem, rollouts: Sequence[Rollout]) -> list[bool]:
 
     The task verifies, unless the view says which answer it asks for.
     """
-    task = get_task(problem.task)
+    asked_openly = [rollout.text for rollout in rollouts if rollout.view.answer is None]
+    verified = iter(get_task(problem.task).verify_all(problem, asked_openly))
 
     def right(rollout: Rollout) -> bool:
         if rollout.view.answer is None:
-            return task.verify(problem, rollout.text)
+            return next(verified)
         answer = extract_answer(rollout.text)
         return answer is not None and answer.strip() == rollout.view.answer
 
