@@ -67,7 +67,7 @@ def problem_rng(problem: Problem, *salt: object) -> random.Random:
 def near_misses(task: Task, problem: Problem, n: int, rng: random.Random) -> list[str]:
     """At most `n` different wrong answers that look right; fewer where there are no more.
 
-    Each is wrong by the task's own check, and none has a line break, a tag or blanks at its ends.
+    Each is wrong by the task's own check, and none has an empty line, a tag or blanks at its ends.
     Those as long as the right answer come first: a length should not give it away.
     """
     check_number("n", n, 0)
@@ -91,7 +91,8 @@ def choices(
     """One right answer among `n` options (2 to 26; fewer where the task has no more wrong ones).
 
     The answer is the option's text, or with `letters` its letter, as in Cog-DRIFT's four-choice and
-    ten-choice questions. None without a single wrong option, or if an answer has several lines.
+    ten-choice questions. Options of several lines have an empty line between them. None without a
+    single wrong option.
     """
     check_number("n", n, 2, MAX_OPTIONS)
     right = problem.answer.strip()
@@ -100,12 +101,12 @@ def choices(
         return None
     options = [right, *wrong]
     rng.shuffle(options)
-    chance = 1 / len(options)
+    chance, between = 1 / len(options), "\n\n" if any("\n" in o for o in options) else "\n"
     if not letters:
-        return Variant("\n".join((problem.prompt, "one of:", *options)), None, chance)
-    lines = [f"{letter}. {o}" for letter, o in zip(string.ascii_uppercase, options, strict=False)]
+        return Variant(f"{problem.prompt}\none of:\n{between.join(options)}", None, chance)
     letter = string.ascii_uppercase[options.index(right)]
-    return Variant("\n".join((problem.prompt, "which letter?", *lines)), letter, chance)
+    lines = (f"{a}. {option}" for a, option in zip(string.ascii_uppercase, options, strict=False))
+    return Variant(f"{problem.prompt}\nwhich letter?\n{between.join(lines)}", letter, chance)
 
 
 def judgement(task: Task, problem: Problem, rng: random.Random) -> Variant | None:
@@ -119,7 +120,7 @@ def judgement(task: Task, problem: Problem, rng: random.Random) -> Variant | Non
 
 
 def _is_option(answer: str) -> bool:
-    return bool(answer) and "\n" not in answer and OPEN not in answer and CLOSE not in answer
+    return bool(answer) and not any(part in answer for part in ("\n\n", OPEN, CLOSE))
 
 
 # ---------------------------------------------------------------- blanks

@@ -77,7 +77,7 @@ def test_near_misses_are_different_and_wrong(arm, seed, n):
     for answer in wrong:
         assert answer
         assert answer == answer.strip()
-        assert "\n" not in answer
+        assert "\n\n" not in answer
         assert not task.verify(problem, block(answer))
 
 
@@ -86,11 +86,8 @@ def test_near_misses_are_different_and_wrong(arm, seed, n):
 def test_choices_hold_the_right_answer_once_and_wrong_ones_else(arm, seed, n):
     task, problem, rng = at(arm, seed)
     shown = choices(task, problem, n, rng)
-    if shown is None:
-        assert "\n" in problem.answer.strip()
-        return
     question, options = shown.prompt.split("\none of:\n")
-    options = options.split("\n")
+    options = options.split("\n\n" if "\n\n" in options else "\n")
     assert question == problem.prompt
     assert options.count(problem.answer.strip()) == 1
     assert len(options) == len(set(options)) <= n
@@ -105,11 +102,8 @@ def test_choices_hold_the_right_answer_once_and_wrong_ones_else(arm, seed, n):
 def test_the_letter_is_the_right_options(arm, seed, n):
     task, problem, rng = at(arm, seed)
     shown = choices(task, problem, n, rng, letters=True)
-    if shown is None:
-        return
-    options = dict(
-        line.split(". ", 1) for line in shown.prompt.split("\nwhich letter?\n")[1].split("\n")
-    )
+    options = re.findall(r"^([A-J])\. ((?:.|\n(?!\n?[A-J]\. ))*)", shown.prompt, re.MULTILINE)
+    options = {letter: option.strip() for letter, option in options}
     assert "".join(options) == "ABCDEFGHIJ"[: len(options)]
     assert options[shown.answer] == problem.answer.strip()
     assert shown.chance == 1 / len(options)
@@ -145,12 +139,12 @@ def test_where_no_answer_is_wrong_there_is_no_choice():
     assert judgement(task, problem, rng) is None
 
 
-@pytest.mark.parametrize("answer", ["", "a\nb", "<answer>", "a_b", " ", "ab"])
+@pytest.mark.parametrize("answer", ["", "a\n\nb", "a\nb", "<answer>", "a_b", " ", "ab"])
 def test_odd_answers_are_offered_or_refused_but_never_spoilt(answer):
     task = Tiny()
     problem, rng = Problem("tiny", 1, 0, "odd", answer), random.Random(0)
     four, blanks = choices(task, problem, 4, rng), cloze(task, problem, 0.5, rng)
-    assert (four is None) == (answer in ("", "a\nb", "<answer>", " "))
+    assert (four is None) == (answer in ("", "a\n\nb", "<answer>", " "))
     assert (blanks is None) == (answer in ("", "a_b", " "))
     assert len(chunks(task, problem, 3)) >= 1
 
@@ -388,7 +382,8 @@ def test_every_form_of_the_own_tasks_fits_the_tiny_model():
             if shown is not None:
                 ids = tokenizer(shown.prompt, add_special_tokens=False)["input_ids"]
                 assert tokenizer.unk_token_id not in ids
-                if task.max_level < 12 or level <= 12:
+                # Ten whole programs are the exception: they need a model with a longer context.
+                if (name, form) != ("programs", "choice10"):
                     assert len(ids) + len(problem.answer) + 8 < 512, (name, level, form)
 
 
