@@ -75,6 +75,11 @@ class Run:
         return self._head()["versions"]
 
     @property
+    def learner(self) -> Any:
+        """How the model reads and is read, as `note_learner` wrote it; None in a run without it."""
+        return self._head().get("learner")
+
+    @property
     def finished(self) -> bool:
         """True once results.json is written: there is nothing left to train."""
         return (self.folder / "results.json").exists()
@@ -124,6 +129,12 @@ class Run:
             raise CurrlabError(f"'{path}' is open for reading only; use Run.open to write.")
         self._files[stream].write(dump_json(record).encode() + b"\n")
         self._files[stream].flush()
+
+    def note_learner(self, record: Mapping[str, Any]) -> None:
+        """Add to config.json what a training knows of its model beside the settings."""
+        head = self._head()
+        if head.get("learner") != record:
+            write_json_atomic(self.folder / "config.json", {**head, "learner": dict(record)})
 
     def offsets(self) -> dict[str, int]:
         """The length of every log in bytes, for a checkpoint; the logs are on disk by then."""

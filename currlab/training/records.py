@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from transformers import PreTrainedTokenizerBase
+
 from currlab.curricula.core import Recipe
 from currlab.curricula.data import Group
+from currlab.models.tokenizer import chat_prompt, text_ids
+from currlab.tasks.base import CLOSE, OPEN
 
 
 def group_record(group: Group) -> dict[str, Any]:
@@ -27,6 +31,22 @@ def group_record(group: Group) -> dict[str, Any]:
         "advantages": list(group.advantages or ()),
         "entropy": sum(entropies) / len(entropies),
         "lengths": list(group.lengths),
+    }
+
+
+def learner_record(tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
+    """What the model reads when it is asked a question, and what a verifier reads when it answers.
+
+    Constant in a run, so it stands in config.json. A chat template that adds nothing, and tags that
+    are stripped because they are special tokens, can be seen nowhere else in a run's files.
+    """
+    question, answer = "1 + 1", f"{OPEN}2{CLOSE}"
+    decoded = tokenizer.decode(text_ids(answer, tokenizer), skip_special_tokens=True)
+    return {
+        "question": question,
+        "model_reads": chat_prompt(tokenizer, question),
+        "answer": answer,
+        "verifier_reads": decoded,
     }
 
 

@@ -37,7 +37,7 @@ from currlab.training.loss_terms import (
     sampled,
 )
 from currlab.training.policy import LanguagePolicy
-from currlab.training.records import group_metrics, group_record, run_results
+from currlab.training.records import group_metrics, group_record, learner_record, run_results
 from currlab.training.rows import TokenBatch, log_probabilities, token_batch, training_rows
 from currlab.training.steering import Change, rebuilt, steered
 
@@ -91,6 +91,7 @@ class ScratchTrainer:
         self.planned: list[Change] = []
         self.stopped = False
         if run:
+            run.note_learner(learner_record(tokenizer))
             self._resume(run)
 
     # ------------------------------------------------------------ one step

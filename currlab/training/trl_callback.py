@@ -20,7 +20,7 @@ from currlab.runs import Run
 from currlab.training.checkpoints import RECORD, REFERENCES, read_references
 from currlab.training.loss_terms import LikelihoodTerm
 from currlab.training.policy import LanguagePolicy
-from currlab.training.records import group_metrics, group_record, run_results
+from currlab.training.records import group_metrics, group_record, learner_record, run_results
 from currlab.training.rows import Row
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class CurriculumCallback(TrainerCallback):
         """All of a checkpoint is loaded now: only then are the logs cut back to it."""
         self.started = True
         if self.run:
+            self.run.note_learner(learner_record(self.trainer.processing_class))
             self.run.cut(self.offsets)
             self.history = {stream: self.run.records(stream) for stream in self.history}
         if self.trainer.state.global_step == 0 and self.trainer.config.eval_every:
