@@ -44,6 +44,12 @@ class Cockpit:
         self.session = session
         self.status, self.log = widgets.HTML(), widgets.HTML()
         self._complaint, self._start = "", session.snapshot().recipe
+        self._place = ""
+        if session.kept:
+            folder = html.escape(str(session.kept.folder))
+            self._place = (
+                f"<small>Kept in {folder}; <code>currlab replay</code> repeats it.</small>"
+            )
         self.views = [PanelView(panel) for panel in PANELS]
         self.mixture = MixtureSlider(session)
         self.dials = {dial: DialBox(session, dial, self._complain) for dial in DIALS}
@@ -142,7 +148,7 @@ class Cockpit:
     def _show_status(self, snapshot: Snapshot) -> None:
         trouble = self._complaint or snapshot.refused or snapshot.error
         self.status.value = status_html(snapshot, self.session.trainer.config.steps, trouble)
-        self.log.value = log_html(snapshot.steering, self._start)
+        self.log.value = log_html(snapshot.steering, self._start) + self._place
         paused = snapshot.state == "paused"
         self.buttons["pause"].description = "Go on" if paused else "Pause"
         self.buttons["pause"].icon = "play" if paused else "pause"

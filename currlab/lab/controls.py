@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+from currlab.training.scratch import ScratchTrainer
+from currlab.training.steering import Change
 
 
 @dataclass(frozen=True)
@@ -56,3 +59,24 @@ class Controls:
 
 def _with(wish: Wish, parameters: Mapping[str, Any]) -> Wish:
     return replace(wish, parameters={**wish.parameters, **parameters})
+
+
+def change_wanted(trainer: ScratchTrainer, wish: Wish) -> Change | None:
+    """The whole change that a wish amounts to now; None if nothing would change."""
+    now = getattr(trainer.recipe, wish.dial)
+    step, arms = trainer.clock.step, trainer.collector.catalog.arms
+    if wish.change == "strategy":
+        return Change(step, wish.dial, "strategy", wish.strategy, wish.parameters, wish.seed, arms)
+    told, offered = asdict(now.parameters), wish.arms or arms
+    whole = {**told, **wish.parameters}
+    outdated = wish.change == "parameters" and (wish.strategy != now.name or whole == told)
+    if outdated or wish.arms == arms:
+        return None
+    return Change(step, wish.dial, wish.change, now.name, whole, now.seed, offered)
+
+
+def stop_now(trainer: ScratchTrainer) -> Change:
+    """The change that ends the run; it says how everything stood."""
+    select, arms = trainer.recipe.select, trainer.collector.catalog.arms
+    told = asdict(select.parameters)
+    return Change(trainer.clock.step, "select", "stop", select.name, told, select.seed, arms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from IPython import get_ipython
@@ -15,8 +16,11 @@ from currlab.training.scratch import ScratchTrainer
 _shown: list[Any] = []
 
 
-def live(trainer: ScratchTrainer) -> Session:
+def live(trainer: ScratchTrainer, folder: str | Path | None = None) -> Session:
     """Train with a cockpit; returns at once, and `result()` gives the results when it has ended.
+
+    With a `folder`, the run and all that was steered is kept in a new folder below it: `currlab
+    replay` trains it again to the same weights, `currlab report` makes a page of it.
 
     A kernel trains one model at a time: a session that still runs is replaced, its run left as it
     is. Where nobody can steer (papermill, nbconvert, a script), it trains to the end before it
@@ -25,7 +29,7 @@ def live(trainer: ScratchTrainer) -> Session:
     if _shown and not _shown[0].done:
         _shown[0].abandon()
     _shown.clear()
-    session = Session(trainer)
+    session = Session(trainer, folder)
     if not somebody_can_steer():
         session.run()
         display(HTML(overview(session.snapshot())))

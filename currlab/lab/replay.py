@@ -1,7 +1,8 @@
-"""Runs that can be steered and repeated: the folder to steer in, and the same run once more."""
+"""Runs that can be steered and repeated: the folder to keep them in, and the same run once more."""
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,8 +19,11 @@ from currlab.models import load_model
 from currlab.runs import Run
 from currlab.training.checkpoints import WEIGHTS
 from currlab.training.config import TrainingConfig
+from currlab.training.records import learner_record
 from currlab.training.scratch import ScratchTrainer
 from currlab.training.steering import Change, described_recipe
+
+FIRST = "checkpoint-0"
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,31 @@ def open_run(folder: str | Path, recipe: Recipe, config: TrainingConfig) -> Run:
     return Run.open(folder, settings)
 
 
+def keep(trainer: ScratchTrainer, folder: str | Path) -> Run:
+    """Let the trainer, which has not begun, write its run to `folder`/1, or 2, ..., which is new.
+
+    The weights that it begins with are kept, too: they may be nobody's but this notebook's.
+    CurrlabError if it has begun, or writes to a folder already.
+    """
+    if trainer.run is not None or trainer.clock.step:
+        raise CurrlabError(
+            "This trainer has a folder or has taken steps; make a new one to keep its run."
+        )
+    places = (Path(folder) / str(number) for number in itertools.count(1))
+    run = open_run(next(p for p in places if not p.exists()), trainer.recipe, trainer.config)
+    run.note_learner(learner_record(trainer.tokenizer))
+    trainer.run = run
+    trainer.save(run.checkpoints / FIRST)
+    return run
+
+
+def keep_weights(trainer: ScratchTrainer) -> None:
+    """Write what the weights are at the end, unless the training has done so."""
+    last = trainer.run.checkpoints / f"checkpoint-{trainer.clock.step}"
+    if not last.exists():
+        trainer.save(last)
+
+
 def replay(folder: str | Path, device: str = "cpu") -> Replay:
     """Train again, without anybody steering, as a finished run's files say; nothing is written.
 
@@ -52,7 +81,8 @@ def replay(folder: str | Path, device: str = "cpu") -> Replay:
     if told.get("engine") != "scratch" or not {"training", "recipe"} <= told.keys():
         raise CurrlabError(f"The run '{folder}' does not say how it was made; see open_run.")
     config = _config(told["training"])
-    model, tokenizer = load_model(config.model, device)
+    first = original.checkpoints / FIRST
+    model, tokenizer = load_model(str(first) if first.exists() else config.model, device)
     trainer = ScratchTrainer(model, tokenizer, described_recipe(told["recipe"]), config)
     trainer.planned = [Change.read(record) for record in original.records("steering")]
     changes = len(trainer.planned)

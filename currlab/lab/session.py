@@ -7,16 +7,17 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from currlab.curricula.core import DIALS
 from currlab.curricula.data import Catalog
 from currlab.curricula.registry import check_parameters, make_strategy, strategy_class
 from currlab.errors import CurrlabError
-from currlab.lab.controls import Controls, Wish
+from currlab.lab.controls import Controls, Wish, change_wanted, stop_now
 from currlab.lab.records import Snapshot, StepRecord, past_records, step_record
+from currlab.lab.replay import keep, keep_weights
 from currlab.training.scratch import ScratchTrainer
-from currlab.training.steering import Change
 
 SECONDS_TO_END_A_STEP = 120.0
 
@@ -28,6 +29,8 @@ class _AbandonedError(Exception):
 class Session:
     """Runs `trainer.train()` in a thread of its own, and changes its recipe between steps.
 
+    With a `folder`, the run is kept in a new folder below it, which `currlab replay` repeats.
+
     >>> session = Session(trainer)
     >>> session.start()
     >>> session.swap("select", "target")
@@ -35,8 +38,9 @@ class Session:
     >>> session.result()
     """
 
-    def __init__(self, trainer: ScratchTrainer) -> None:
+    def __init__(self, trainer: ScratchTrainer, folder: str | Path | None = None) -> None:
         self.trainer = trainer
+        self.kept = None if folder is None else keep(trainer, folder)
         self._controls = Controls()
         self._signal = threading.Condition()
         self._paused = self._stopping = self._abandoned = False
@@ -154,18 +158,26 @@ class Session:
             self._signal.notify_all()
 
     def _work(self) -> None:
+        ended = "failed"
         try:
             self._results = self.trainer.train(
                 progress=False, on_step=self._after_step, before_step=self._before_step
             )
-            self._state = "stopped" if self.trainer.stopped else "finished"
+            if self.kept:
+                keep_weights(self.trainer)
+            ended = "stopped" if self.trainer.stopped else "finished"
         except _AbandonedError:
-            self._state = "stopped"
+            ended = "stopped"
             self._error = CurrlabError("This training was replaced by another one.")
         except BaseException as error:
             # Nobody sees what a thread raises: result() raises it again, the view shows it.
-            self._state, self._error = "failed", error
+            self._error = error
+        if self.kept:
+            # What the trainer does from now on, such as an evaluation, is not this run's.
+            self.trainer.run = None
+            self.kept.close()
         self._publish()
+        self._state = ended  # last: whoever waits for the end finds all of it
 
     def _before_step(self) -> None:
         """The boundary between two steps: wait while paused, then do what was asked for."""
@@ -182,11 +194,11 @@ class Session:
         for wish in self._controls.take():
             self._grant(wish)
         if self._stopping:
-            self.trainer.steer(replace(self._change(Wish("select", "arms")), change="stop"))
+            self.trainer.steer(stop_now(self.trainer))
         self._since = time.perf_counter()
 
     def _grant(self, wish: Wish) -> None:
-        change = self._change(wish)
+        change = change_wanted(self.trainer, wish)
         if change is None:
             return
         try:
@@ -194,21 +206,6 @@ class Session:
         except CurrlabError as error:
             # A strategy that cannot serve this catalog; the run goes on as it was.
             self._refused = str(error)
-
-    def _change(self, wish: Wish) -> Change | None:
-        """The whole change that a wish amounts to now; None if nothing would change."""
-        now = getattr(self.trainer.recipe, wish.dial)
-        step, arms = self.trainer.clock.step, self.trainer.collector.catalog.arms
-        if wish.change == "strategy":
-            return Change(
-                step, wish.dial, "strategy", wish.strategy, wish.parameters, wish.seed, arms
-            )
-        told, offered = asdict(now.parameters), wish.arms or arms
-        whole = {**told, **wish.parameters}
-        outdated = wish.change == "parameters" and (wish.strategy != now.name or whole == told)
-        if outdated or (wish.arms == arms):
-            return None
-        return Change(step, wish.dial, wish.change, now.name, whole, now.seed, offered)
 
     def _after_step(self, metrics: Mapping[str, float]) -> None:
         self._steps.append(step_record(self.trainer, metrics))

@@ -13,8 +13,8 @@ import torch
 from click.testing import CliRunner
 
 from currlab.cli import app
-from currlab.curricula import make_recipe
-from currlab.curricula.core import Select
+from currlab.curricula import make_recipe, strategy_names
+from currlab.curricula.core import DIALS, Select
 from currlab.errors import CurrlabError
 from currlab.lab.replay import open_run, replay
 from currlab.lab.session import Session, StillTrainingError
@@ -173,6 +173,80 @@ def test_a_killed_steered_run_goes_on_to_the_same_end(steered, tmp_path, step):
     assert torch.equal(weights(trainer.model), weights(steered[1].trainer.model))
     for stream in ("groups", "eval", "steering"):
         assert Run(tmp_path / "run").records(stream) == Run(steered[0]).records(stream)
+
+
+EVERY_SWAP = [(dial, name) for dial in DIALS for name in strategy_names(dial)]
+
+
+def _swap_them_all(folder, dies_after=None):
+    """A run in which every strategy has its turn on every dial that it turns, one more a step."""
+    trainer = trainer_for(
+        folder, steps=len(EVERY_SWAP) + 1, eval_every=0, checkpoint_every=len(EVERY_SWAP) // 3
+    )
+    logged = len(trainer.history["steering"]) + len(trainer.planned)
+    changes = {
+        step: [lambda s, dial=dial, name=name: s.swap(dial, name)]
+        for step, (dial, name) in enumerate(EVERY_SWAP, start=1)
+        if step > logged
+    }
+    session = asked_at(Session(trainer), changes)
+    refused, real = [], session._after_step
+
+    def after(metrics):
+        real(metrics)
+        refused.append(session._refused)
+        if metrics["step"] == dies_after:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    session._after_step = after
+    session.run()
+    return session, refused
+
+
+@pytest.mark.slow
+def test_every_strategy_on_every_dial_is_swapped_in_killed_gone_on_with_and_repeated(tmp_path):
+    middle = len(EVERY_SWAP) // 2
+    process = multiprocessing.get_context("spawn").Process(
+        target=_swap_them_all, args=(tmp_path / "run", middle)
+    )
+    process.start()
+    process.join(2 * SECONDS)
+    assert process.exitcode == -signal.SIGKILL
+    assert len(Run(tmp_path / "run").records("steering")) == middle - 1
+    session, refused = _swap_them_all(tmp_path / "run")
+    session.trainer.run.close()
+    assert not any(refused)
+    lines = Run(tmp_path / "run").records("steering")
+    assert [(line["dial"], line["strategy"]) for line in lines] == EVERY_SWAP
+    again = replay(tmp_path / "run")
+    assert again.differences == ()
+    assert torch.equal(weights(again.trainer.model), weights(session.trainer.model))
+
+
+def test_a_kept_session_is_repeated_from_weights_that_have_no_name(tmp_path):
+    trainer = trainer_for(steps=4, eval_every=0, checkpoint_every=0)
+    with torch.no_grad():
+        for weight in trainer.model.parameters():
+            weight.mul_(1.01)
+    trainer.evaluate()  # what came before is not the session's
+    session = asked_at(
+        Session(trainer, tmp_path / "kept"), {2: [lambda s: s.swap("select", "dump")]}
+    )
+    session.run()
+    trainer.evaluate()  # nor is what comes after
+    again = replay(tmp_path / "kept" / "1")
+    assert again.differences == ()
+    assert again.changes == 1
+    assert torch.equal(weights(again.trainer.model), weights(trainer.model))
+
+
+def test_every_session_is_kept_in_a_folder_of_its_own(tmp_path):
+    for number in ("1", "2"):
+        session = Session(trainer_for(steps=1, eval_every=0, checkpoint_every=0), tmp_path)
+        session.run()
+        assert Run(tmp_path / number).finished
+        with pytest.raises(CurrlabError, match="has taken steps"):
+            Session(session.trainer, tmp_path)
 
 
 def test_memory_survives_new_parameters_and_not_a_swap():
