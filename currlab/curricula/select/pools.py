@@ -23,6 +23,9 @@ class DifficultySplit(ItemSelect):
     belongs to the present dial. As a selector, the rule is ours: a class is drawn by its share, then
     an item of it uniformly. The pass rate is a running mean over visits; items never visited count
     as medium. The share of an empty class goes to the others.
+
+    DAPO (arXiv 2503.14476) throws groups away that all or none solve, after paying for them. Its
+    split, guessed beforehand: `hard_up_to` 0, `medium_up_to` .99, weights 0, 1 and 0.
     """
 
     name: ClassVar[str] = "difficulty_split"

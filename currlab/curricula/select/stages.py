@@ -39,7 +39,8 @@ class Stages(ArmSelect):
 
     @dataclass(frozen=True)
     class Parameters:
-        stages: int = knob(3, "number of stages", 1, 20)
+        # Three in Trading-R1.
+        stages: int = knob(3, "number of stages", 1, 20, paper=3)
         advance: str = knob(
             "pass_rate", "what begins the next stage", choices=["share", "pass_rate"]
         )
