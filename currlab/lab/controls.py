@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from currlab.curricula.core import DIALS
+from currlab.curricula.data import Catalog
+from currlab.curricula.registry import check_parameters, make_strategy, strategy_class
+from currlab.errors import CurrlabError
 from currlab.training.scratch import ScratchTrainer
 from currlab.training.steering import Change
 
@@ -59,6 +63,72 @@ class Controls:
 
 def _with(wish: Wish, parameters: Mapping[str, Any]) -> Wish:
     return replace(wish, parameters={**wish.parameters, **parameters})
+
+
+class Steered:
+    """What can be asked of a training; every request is checked at once, and granted between steps."""
+
+    def __init__(self, trainer: Any) -> None:
+        self.trainer = drive(trainer)
+        self._controls = Controls()
+
+    def swap(self, dial: str, strategy: str, seed: int | None = None, **parameters: Any) -> None:
+        """Put a new strategy on a dial before the next step; it starts without any memory.
+
+        `seed` defaults to the run's seed. CurrlabError if there is no such strategy on this dial,
+        or a parameter is out of its bounds.
+        """
+        self._refuse_fixed(_known(dial))
+        seed = self.trainer.config.seed if seed is None else seed
+        made = make_strategy(strategy, seed, **parameters)
+        # The recipe refuses a strategy that cannot turn this dial.
+        self.trainer.recipe.with_dial(dial, made)
+        full = asdict(made.parameters)
+        self._controls.put(Wish(dial, "strategy", strategy, full, seed))
+
+    def set(self, dial: str, **parameters: Any) -> None:
+        """Change parameters of a dial's strategy before the next step; what it learnt is kept."""
+        current = getattr(self.trainer.recipe, _known(dial))
+        wanted = self._controls.strategy_wanted(dial)
+        cls = strategy_class(wanted) if wanted else type(current)
+        check_parameters(cls, parameters)
+        for name in parameters:
+            self._refuse_fixed(dial, name)
+        self._controls.put(Wish(dial, "parameters", cls.name, parameters))
+
+    def fixed(self, dial: str, parameter: str = "") -> str:
+        """Why this engine cannot change a dial's strategy, or its parameter; "" if it can."""
+        return (
+            "" if isinstance(self.trainer, ScratchTrainer) else self.trainer.fixed(dial, parameter)
+        )
+
+    def _refuse_fixed(self, dial: str, parameter: str = "") -> None:
+        if why := self.fixed(dial, parameter):
+            raise CurrlabError(f"The {dial} dial's {parameter or 'strategy'} stays as it is: {why}")
+
+    def offer(self, arms: tuple[str, ...]) -> None:
+        """Change what can be picked before the next step; evaluations stay as they are."""
+        self._controls.put(Wish("select", "arms", arms=Catalog(tuple(arms)).arms))
+
+
+def drive(trainer: Any) -> Any:
+    """The trainer itself, or TRL's in the same shape."""
+    if isinstance(trainer, ScratchTrainer):
+        return trainer
+    if not hasattr(trainer, "journal"):
+        raise CurrlabError(
+            "A session drives a ScratchTrainer or a CurriculumGRPOTrainer; got "
+            f"{type(trainer).__name__}."
+        )
+    from currlab.lab.trl_drive import TrlDrive  # loads TRL
+
+    return TrlDrive(trainer)
+
+
+def _known(dial: str) -> str:
+    if dial not in DIALS:
+        raise CurrlabError(f"Unknown dial '{dial}'; the dials are {', '.join(DIALS)}.")
+    return dial
 
 
 def change_wanted(trainer: ScratchTrainer, wish: Wish) -> Change | None:

@@ -55,8 +55,10 @@ class DialBox:
         self.choice.observe(self._swap, "value")
         self.reset.on_click(lambda _: self._fill("default"))
         self.paper.on_click(lambda _: self._fill("paper"))
+        self.choice.disabled = bool(why := session.fixed(dial))
+        self.why = widgets.HTML(f"<small>{html.escape(why)}</small>" if why else "")
         self._build(asdict(now.parameters))
-        self.widget = widgets.VBox([self.choice, self.about, self.body])
+        self.widget = widgets.VBox([self.choice, self.about, self.why, self.body])
 
     def _build(self, values: Mapping[str, Any]) -> None:
         name = self.choice.value
@@ -65,6 +67,7 @@ class DialBox:
         self.fields = {p["name"]: parameter_widget(p, values[p["name"]]) for p in self.known}
         for key, field in self.fields.items():
             field.observe(lambda change, key=key: self._set(key, change["new"]), "value")
+            field.disabled |= bool(self.session.fixed(self.dial, key))
         rows: list[widgets.Widget] = list(self.fields.values())
         if self.known:
             papers = any(p["paper"] is not None for p in self.known)
@@ -87,7 +90,11 @@ class DialBox:
 
     def _fill(self, which: str) -> None:
         """Set all fields to their "default" or to the "paper" value, as one change."""
-        values = {p["name"]: p[which] for p in self.known if p[which] is not None}
+        values = {
+            p["name"]: p[which]
+            for p in self.known
+            if p[which] is not None and not self.fields[p["name"]].disabled
+        }
         self._quiet = True
         try:
             for name, value in values.items():

@@ -10,13 +10,12 @@ from IPython.display import HTML, display
 
 from currlab.lab.panels import overview
 from currlab.lab.session import Session
-from currlab.training.scratch import ScratchTrainer
 
 # The session whose cockpit is shown, and the cockpit: its task must not be collected.
 _shown: list[Any] = []
 
 
-def live(trainer: ScratchTrainer, folder: str | Path | None = None) -> Session:
+def live(trainer: Any, folder: str | Path | None = None) -> Session:
     """Train with a cockpit; returns at once, and `result()` gives the results when it has ended.
 
     With a `folder`, the run and all that was steered is kept in a new folder below it: `currlab

@@ -48,8 +48,10 @@ def keep(trainer: ScratchTrainer, folder: str | Path) -> Run:
     """Let the trainer, which has not begun, write its run to `folder`/1, or 2, ..., which is new.
 
     The weights that it begins with are kept, too: they may be nobody's but this notebook's.
-    CurrlabError if it has begun, or writes to a folder already.
+    CurrlabError if it has begun, writes to a folder already, or is not of the from-scratch engine.
     """
+    if not isinstance(trainer, ScratchTrainer):
+        raise CurrlabError("Only runs of the from-scratch engine are kept; leave the folder out.")
     if trainer.run is not None or trainer.clock.step:
         raise CurrlabError(
             "This trainer has a folder or has taken steps; make a new one to keep its run."

@@ -6,18 +6,14 @@ import copy
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from currlab.curricula.core import DIALS
-from currlab.curricula.data import Catalog
-from currlab.curricula.registry import check_parameters, make_strategy, strategy_class
 from currlab.errors import CurrlabError
-from currlab.lab.controls import Controls, Wish, change_wanted, stop_now
+from currlab.lab.controls import Steered, Wish, change_wanted, stop_now
 from currlab.lab.records import Snapshot, StepRecord, past_records, step_record
 from currlab.lab.replay import keep, keep_weights
-from currlab.training.scratch import ScratchTrainer
 
 SECONDS_TO_END_A_STEP = 120.0
 
@@ -26,9 +22,10 @@ class _AbandonedError(Exception):
     """Ends the thread of a session that another one replaces; nothing is written any more."""
 
 
-class Session:
+class Session(Steered):
     """Runs `trainer.train()` in a thread of its own, and changes its recipe between steps.
 
+    `trainer` is a `ScratchTrainer`, or a `CurriculumGRPOTrainer`, of which less can be changed.
     With a `folder`, the run is kept in a new folder below it, which `currlab replay` repeats.
 
     >>> session = Session(trainer)
@@ -38,14 +35,13 @@ class Session:
     >>> session.result()
     """
 
-    def __init__(self, trainer: ScratchTrainer, folder: str | Path | None = None) -> None:
-        self.trainer = trainer
-        self.kept = None if folder is None else keep(trainer, folder)
-        self._controls = Controls()
+    def __init__(self, trainer: Any, folder: str | Path | None = None) -> None:
+        super().__init__(trainer)
+        self.kept = None if folder is None else keep(self.trainer, folder)
         self._signal = threading.Condition()
         self._paused = self._stopping = self._abandoned = False
         self._single_steps = 0
-        self._steps: list[StepRecord] = past_records(trainer.history)
+        self._steps: list[StepRecord] = past_records(self.trainer.history)
         self._state, self._version, self._refused = "ready", 0, ""
         self._seconds, self._since = 0.0, None
         self._results: dict[str, Any] | None = None
@@ -95,31 +91,6 @@ class Session:
             self._thread.join(SECONDS_TO_END_A_STEP)
             if self._thread.is_alive():
                 raise CurrlabError("The training that runs does not end; restart the kernel.")
-
-    def swap(self, dial: str, strategy: str, seed: int | None = None, **parameters: Any) -> None:
-        """Put a new strategy on a dial before the next step; it starts without any memory.
-
-        `seed` defaults to the run's seed. CurrlabError if there is no such strategy on this dial,
-        or a parameter is out of its bounds.
-        """
-        seed = self.trainer.config.seed if seed is None else seed
-        made = make_strategy(strategy, seed, **parameters)
-        # The recipe refuses a strategy that cannot turn this dial.
-        self.trainer.recipe.with_dial(_known(dial), made)
-        full = asdict(made.parameters)
-        self._controls.put(Wish(dial, "strategy", strategy, full, seed))
-
-    def set(self, dial: str, **parameters: Any) -> None:
-        """Change parameters of a dial's strategy before the next step; what it learnt is kept."""
-        current = getattr(self.trainer.recipe, _known(dial))
-        wanted = self._controls.strategy_wanted(dial)
-        cls = strategy_class(wanted) if wanted else type(current)
-        check_parameters(cls, parameters)
-        self._controls.put(Wish(dial, "parameters", cls.name, parameters))
-
-    def offer(self, arms: tuple[str, ...]) -> None:
-        """Change what can be picked before the next step; evaluations stay as they are."""
-        self._controls.put(Wish("select", "arms", arms=Catalog(tuple(arms)).arms))
 
     def snapshot(self) -> Snapshot:
         """The newest copy; never blocks."""
@@ -243,9 +214,3 @@ class StillTrainingError(CurrlabError):
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
-
-
-def _known(dial: str) -> str:
-    if dial not in DIALS:
-        raise CurrlabError(f"Unknown dial '{dial}'; the dials are {', '.join(DIALS)}.")
-    return dial

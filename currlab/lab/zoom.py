@@ -14,6 +14,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from currlab.errors import CurrlabError
+from currlab.lab.controls import drive
 from currlab.lab.groups import VALUES, Record, Tokenize, cells, group_html, group_table, overview
 from currlab.lab.live_cell import somebody_can_steer
 from currlab.runs import Run
@@ -155,6 +156,8 @@ def _reader(source: Any) -> tuple[Callable[[], Sequence[Record]], Tokenize]:
     if isinstance(source, str | Path | Run):
         run = source if isinstance(source, Run) else Run(source)
         return lambda: run.records("groups"), lambda text: [text]
+    if hasattr(source, "journal"):
+        source = drive(source)  # TRL's trainer
     if not hasattr(source, "history"):
         raise CurrlabError(
             "The microscope looks at a trainer, a session or the folder of a run; got "

@@ -422,6 +422,25 @@ def test_shaken_from_many_threads_it_neither_crashes_nor_forgets():
     assert [record.step for record in session.snapshot().steps] == list(range(1, 11))
 
 
+def test_a_session_says_what_it_can_drive():
+    with pytest.raises(CurrlabError, match=r"drives a ScratchTrainer or a .*; got int"):
+        Session(3)
+
+
+def test_a_session_that_goes_on_shows_the_steps_before_it(tmp_path):
+    first = asked_at(Session(trainer_for(tmp_path / "run")), {5: [lambda s: s.abandon()]})
+    with pytest.raises(CurrlabError, match="replaced"):
+        first.run()
+    first.trainer.run.close()
+    second = Session(trainer_for(tmp_path / "run"))
+    assert [record.step for record in second.snapshot().steps] == [1, 2, 3]
+    told = first.snapshot().steps[:3]
+    assert [r.arms for r in second.snapshot().steps] == [r.arms for r in told]
+    second.run()
+    second.trainer.run.close()
+    assert [record.step for record in second.snapshot().steps] == list(range(1, 9))
+
+
 def test_a_replay_needs_a_finished_run_that_says_how_it_was_made(tmp_path):
     with Run.open(tmp_path / "a", {"engine": "scratch"}) as run:
         with pytest.raises(CurrlabError, match="not finished"):
