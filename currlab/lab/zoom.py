@@ -12,17 +12,21 @@ import numpy as np
 from IPython.display import HTML, display
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
+from transformers import PreTrainedTokenizerFast
 
 from currlab.errors import CurrlabError
 from currlab.lab.controls import drive
 from currlab.lab.groups import VALUES, Record, Tokenize, cells, group_html, group_table, overview
 from currlab.lab.live_cell import somebody_can_steer
+from currlab.models import build_tokenizer
 from currlab.runs import Run
 
 GROUPS_LISTED = 200
 CSS = """<style>
 .currlab-microscope .widget-gridbox .jupyter-button{padding:0;margin:1px;min-width:0;height:24px;font-size:11px;width:auto}
 .currlab-microscope .head{font-size:11px;text-align:center;line-height:24px}
+.currlab-microscope .widget-html-content{line-height:1.5}
+.currlab-microscope small{font-size:12px;color:var(--jp-ui-font-color2,#555)}
 .currlab-microscope table{border-collapse:collapse;font-size:12px}
 .currlab-microscope td,.currlab-microscope th{padding:2px 8px;text-align:right;vertical-align:top}
 .currlab-microscope .text{text-align:left}
@@ -51,8 +55,9 @@ class Microscope:
         self.value.observe(lambda _: self._paint(), "value")
         self.groups.observe(lambda change: self._show_group(change["new"]), "value")
         self.again.on_click(lambda _: self.look())
-        top = widgets.HBox([self.value, self.again])
-        parts = [widgets.HTML(CSS), top, self.trouble, self.map, self.groups, self.detail]
+        top = widgets.Box([self.value, self.again], layout=widgets.Layout(flex_flow="row wrap"))
+        told = widgets.HTML("<small>Numbers are %, light is much. Grey: nothing was asked.</small>")
+        parts = [widgets.HTML(CSS), top, told, self.trouble, self.map, self.groups, self.detail]
         self.widget = widgets.VBox(parts)
         self.widget.add_class("currlab-microscope")
         self.buttons: dict[tuple[str, int], widgets.Button] = {}
@@ -155,7 +160,7 @@ def _reader(source: Any) -> tuple[Callable[[], Sequence[Record]], Tokenize]:
     """A function that reads the groups now, and one that cuts a text into tokens."""
     if isinstance(source, str | Path | Run):
         run = source if isinstance(source, Run) else Run(source)
-        return lambda: run.records("groups"), lambda text: [text]
+        return lambda: run.records("groups"), _tokenize_as(_tokenizer_of(run))
     if hasattr(source, "journal"):
         source = drive(source)  # TRL's trainer
     if not hasattr(source, "history"):
@@ -163,10 +168,24 @@ def _reader(source: Any) -> tuple[Callable[[], Sequence[Record]], Tokenize]:
             "The microscope looks at a trainer, a session or the folder of a run; got "
             f"{type(source).__name__}."
         )
-    tokenizer = source.tokenizer
+    return lambda: list(source.history["groups"]), _tokenize_as(source.tokenizer)
+
+
+def _tokenizer_of(run: Run) -> Any:
+    """The tokenizer beside a run's weights, or that of the shipped models; None if neither is known."""
+    found = run.newest_checkpoint()
+    if found is not None and (found / "tokenizer.json").exists():
+        return PreTrainedTokenizerFast.from_pretrained(found)
+    model = run.config.get("training", {}).get("model", "")
+    return build_tokenizer() if model.startswith("tiny") else None
+
+
+def _tokenize_as(tokenizer: Any) -> Tokenize:
+    if tokenizer is None:
+        return lambda text: [text]
 
     def tokenize(text: str) -> list[str]:
         ids = tokenizer(text, add_special_tokens=False)["input_ids"]
         return [tokenizer.decode([i]) for i in ids]
 
-    return lambda: list(source.history["groups"]), tokenize
+    return tokenize

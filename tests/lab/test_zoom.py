@@ -185,6 +185,20 @@ def test_where_nobody_can_click_the_maps_and_one_group_are_shown(kind, tmp_path,
     assert "step 13 · sorting/10" in page  # a group nearest one half
 
 
+@pytest.mark.parametrize("where", ["checkpoint", "settings", "nowhere"])
+def test_a_run_s_tokenizer_is_found_beside_its_weights_or_by_its_model(where, tmp_path):
+    model = "tiny-warm" if where == "settings" else "somebody/else"
+    with Run.open(tmp_path / "run", {"training": {"model": model}}) as run:
+        run.log("groups", record())
+        if where == "checkpoint":
+            folder = run.checkpoints / "checkpoint-1"
+            build_tokenizer().save_pretrained(folder)
+            (folder / "currlab.json").write_text("{}")
+    _, tokenize = module._reader(tmp_path / "run")
+    pieces = ["<answer>", "1", "</answer>"]
+    assert tokenize("".join(pieces)) == (["".join(pieces)] if where == "nowhere" else pieces)
+
+
 def test_a_trainer_s_tokenizer_cuts_the_boxes(monkeypatch):
     shown = []
     monkeypatch.setattr(module, "somebody_can_steer", lambda: True)
