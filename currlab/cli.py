@@ -125,14 +125,27 @@ def run(
     sys.exit(run_batch(jobs, click.echo))
 
 
-@app.command(epilog=_examples("currlab report runs/sec-0", "currlab report runs/*"))
+@app.command(
+    epilog=_examples(
+        "currlab report runs   (everything in it, to runs/report.html)",
+        "currlab report runs/sec-0",
+        "currlab report runs/sec-0 runs/uniform-0 --out both.html",
+    )
+)
 @click.argument("folders", nargs=-1, required=True, metavar="FOLDER...")
-def report(folders: tuple[str, ...]) -> None:
-    """Write report.html into the folder of a run or of an executed notebook."""
+@click.option("--out", type=Path, metavar="FILE", help="Write one page on all of them there.")
+def report(folders: tuple[str, ...], out: Path | None) -> None:
+    """Write report.html into the folder: one page that opens anywhere, offline.
+
+    On a run or an executed notebook it tells everything; on a folder that holds many of them, and
+    studies, it compares them and keeps every notebook inside.
+    """
     from currlab.report import write_report
 
-    for folder in folders:
-        click.echo(write_report(Path(folder)))
+    for written in write_report([Path(folder) for folder in folders], out):
+        for broken in written.broken:
+            click.echo(f"Not readable, as the page says: {broken.name}: {broken.why}", err=True)
+        click.echo(written.path)
 
 
 @app.command(epilog=_examples("currlab strategies", "currlab strategies sec --json"))
@@ -300,12 +313,29 @@ def study(
         click.echo(study_table.table_text(study_table.compare(results, baseline)))
 
 
-@app.command()
-def bench() -> None:
-    """Measure speeds as ratios: our engines against stock TRL."""
-    from currlab import benchmark
+@app.command(
+    epilog=_examples(
+        "currlab bench   (everything: some ten minutes)",
+        "currlab bench selection --turns 3",
+        "currlab bench engines rollouts --profile smoke --out runs/speeds.json",
+    )
+)
+@click.argument("subjects", nargs=-1, metavar="[SUBJECT]...")
+@click.option("--profile", default="cpu", show_default=True, help="How much a turn measures.")
+@click.option("--turns", default=5, show_default=True, help="Times that everything is measured.")
+@click.option("--out", default="runs/benchmark.json", show_default=True, type=Path, help="File.")
+def bench(subjects: tuple[str, ...], profile: str, turns: int, out: Path) -> None:
+    """Measure the project's speed, as ratios with medians and spreads, on one thread.
 
-    benchmark.main()
+    Subjects: engines (a training step against TRL's own), rollouts (against model.generate), steps
+    (growth with group size and length), difficulty (estimators), selection (up to a million items),
+    start (imports and memory).
+    """
+    # Read when numpy is loaded: a thread that waits would be measured, too.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from currlab import benchmarks
+
+    benchmarks.benchmark(subjects, profile, turns, out)
 
 
 @app.command()

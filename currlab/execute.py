@@ -89,12 +89,13 @@ def run_job(job: Job, label: str | None = None) -> Executed:
         results = {} if _stamp(job) in (None, before) else read_json(job.own_results)
         results = results if isinstance(results, dict) else {"results": results}
         if failure is not None:
-            sentence = _failure_sentence(failure, job)
-            told |= {"status": "failed", "error": sentence}
+            told |= {"status": "failed", "error": _sentence(failure, job)}
             _keep(job, FAILED, told)
             if finished_execution(job.results) is None:
                 write_json_atomic(job.results, {**results, "execution": told})
-            raise NotebookError(sentence) from failure
+            raise NotebookError(
+                f"{told['error']} It is kept with its output: {job.path(FAILED)}"
+            ) from failure
         _keep(job, ".ipynb", told)
         # Written last: it says that the rest is whole.
         write_json_atomic(job.results, {**results, "execution": told})
@@ -162,11 +163,12 @@ def _keep(job: Job, suffix: str, told: Mapping[str, Any]) -> None:
     job.path(UNFINISHED).unlink()
 
 
-def _failure_sentence(failure: BaseException, job: Job) -> str:
+def _sentence(failure: BaseException, job: Job) -> str:
+    """What went wrong; a cell's own words are cut, and cannot write to the terminal."""
     if isinstance(failure, papermill.PapermillExecutionError):
         what = f"failed at In [{failure.exec_count}] with {failure.ename}: {failure.evalue}"
     else:
         what = "stopped because its kernel died"
     printable = "".join(c if c.isprintable() else " " for c in what)
     text = " ".join(printable.split())[:500].rstrip(".")
-    return f"Notebook '{job.notebook.name}' {text}. It is kept with its output: {job.path(FAILED)}"
+    return f"Notebook '{job.notebook.name}' {text}."

@@ -28,7 +28,10 @@ SHOWN = (
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LONGEST_OUTPUT = 200_000  # characters, pictures not counted
 FOLDED = """{% extends "index.html.j2" %}
-{% block input %}<details class="code"><summary>Code</summary>{{ super() }}</details>{% endblock %}
+{% block in_prompt %}{% endblock %}
+{% block input %}<details class="code"><summary>Code
+{%- if cell.execution_count %} of In [{{ cell.execution_count }}]{% endif %}</summary>
+{{ super() }}</details>{% endblock %}
 """
 LINK = re.compile(r'<a\b[^>]*?href="([^"]*)"[^>]*>')
 DATA = re.compile(r"data:image/[^\"']+")
@@ -80,8 +83,10 @@ def notebook_body(
     reader of the page has not got become plain text.
     """
     shown = nbformat.from_dict(notebook)
+    shown.metadata.pop("widgets", None)
     figures = 0
     for cell in shown.cells:
+        cell.source = _short(cell.source)
         if cell.cell_type == "code":
             cell.outputs = [out for out in map(_shown, cell.outputs) if out is not None]
             for out in cell.outputs:

@@ -29,13 +29,14 @@ STYLE = """
   --line: #4a4e54; --muted: #a8acb1; --link: #82bdf5; --bad: #ffb4ab; --bad-back: #431c18; } }
 body { max-width: 62rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.55 system-ui, sans-serif;
   color: var(--text); background: var(--back); overflow-wrap: break-word; }
-a { color: var(--link); }
+a[href] { color: var(--link); }
 a.skip { position: absolute; left: -99rem; }
 a.skip:focus { position: static; }
 :focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
 h1, h2, h3, h4, h5, h6 { line-height: 1.25; margin: 1.6em 0 .5em; }
 h2 { border-bottom: 1px solid var(--line); padding-bottom: .2em; }
 h4 { font-size: 1.15rem; } h5 { font-size: 1.05rem; } h6 { font-size: 1rem; }
+figure { margin: 1rem 0; }
 img { max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
 pre { overflow-x: auto; padding: .6rem .8rem; background: var(--soft); border-radius: 4px;
   white-space: pre-wrap; font-size: .85rem; line-height: 1.45; }
@@ -44,20 +45,23 @@ code { font-size: .9em; }
 table { border-collapse: collapse; font-size: .88rem; }
 caption { text-align: left; padding-bottom: .3rem; color: var(--muted); }
 th, td { border: 1px solid var(--line); padding: .25rem .6rem; text-align: left;
-  vertical-align: top; overflow-wrap: anywhere; min-width: 2.5rem; }
+  vertical-align: top; overflow-wrap: break-word; max-width: 34rem; }
 thead th { background: var(--soft); }
 tbody th { font-weight: 500; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; }
+td.number, td.short { white-space: nowrap; }
 .note, .prompt, figcaption { color: var(--muted); font-size: .88rem; }
 .trouble, .output_error pre, .output_stderr pre, .celltag_papermill-error-cell-tag {
   background: var(--bad-back); color: var(--bad); }
 .trouble { padding: .6rem 1rem; border-radius: 4px; }
 details { margin: .6rem 0; }
+details.code { margin: .2rem 0; }
 summary { cursor: pointer; }
 details.entry { border: 1px solid var(--line); border-radius: 6px; padding: 0 1rem; margin: 1rem 0; }
 details.entry > summary { padding: .7rem 0; }
 details.entry > summary > h3 { display: inline; margin: 0; font-size: 1.1rem; }
-details.code > summary { color: var(--muted); font-size: .85rem; }
+details.entry > div { scroll-margin-top: 4rem; }
+details.code > summary, details.more > summary { color: var(--muted); font-size: .85rem; }
 @media print { body { max-width: none; } }
 """
 MATHML = (
@@ -79,6 +83,7 @@ ATTRIBUTES = (
 STYLES = ["text-align", "max-width", "font-weight", "font-style", "white-space"]
 IMAGE = re.compile(r'src="(data:image/(?:png|jpeg|gif|webp|svg\+xml);base64,[A-Za-z0-9+/=\s]+)"')
 LONGEST_TEXT = 2000
+SHORT = 16  # characters of a cell that stay on one line
 
 
 def page(title: str, body: str) -> str:
@@ -142,6 +147,8 @@ def _head_cell(value: Any, links: Mapping[str, str]) -> str:
 def _cell(value: Any) -> str:
     if isinstance(value, Number) and not isinstance(value, bool):
         return f'<td class="number">{number(value)}</td>'
+    if isinstance(value, str) and len(value) <= SHORT:
+        return f'<td class="short">{text(value)}</td>'
     return f"<td>{text(value)}</td>"
 
 
@@ -153,8 +160,8 @@ def number(value: Any) -> str:
     """
     if value != value:
         return "–"
-    if float(value).is_integer() and abs(value) < 1e15:
-        return f"{int(value):,}"
+    if 1000 <= abs(value) < 1e15 or (float(value).is_integer() and abs(value) < 1000):
+        return f"{value:,.0f}"
     return f"{value:.4g}"
 
 
@@ -164,6 +171,16 @@ def pairs(values: Mapping[str, Any], name: str, caption: str) -> str:
         {name: list(values), "value": pd.Series(list(values.values()), dtype=object)}
     )
     return table(frame, caption)
+
+
+def folded(title: str, content: str) -> str:
+    """Content that most readers pass over, behind a line that opens it."""
+    return f'<details class="more"><summary>{text(title)}</summary>{content}</details>'
+
+
+def note(words: str) -> str:
+    """A short paragraph below a figure or a table."""
+    return f'<p class="note">{text(words)}</p>'
 
 
 # ---------------------------------------------------------------- HTML from elsewhere
@@ -182,11 +199,11 @@ def clean(fragment: str) -> str:
     sanitised = _sanitizer().sanitize_html_tags(IMAGE.sub(set_aside, fragment))
 
     def put_back(found: re.Match[str]) -> str:
-        at = found[1].removeprefix("#")
+        at = found[1].strip("\"'").removeprefix("#")
         known = at.isdigit() and int(at) < len(pictures)
         return f'src="{pictures[int(at)] if known else "data:,"}"'
 
-    return re.sub(r'src="([^"]*)"', put_back, sanitised)
+    return re.sub(r"""\bsrc=("[^"]*"|'[^']*')""", put_back, sanitised)
 
 
 @lru_cache

@@ -115,14 +115,19 @@ def areas_under_the_curve(results: Results) -> pd.Series:
 
 
 def table_text(table: pd.DataFrame) -> str:
-    """`compare`'s table for a terminal; ``62 % [58, 66]`` is an estimate with its interval."""
+    """`compare`'s table for a terminal."""
+    return readable_table(table).to_string(index=False)
+
+
+def readable_table(table: pd.DataFrame) -> pd.DataFrame:
+    """`compare`'s table in words; ``62 % [58, 66]`` is an estimate with its interval."""
     shown = pd.DataFrame({"recipe": table.recipe, "seeds": table.seeds})
     for column, heading in (("final", "final"), ("area", "area under curve")):
         shown[heading] = [_text(*interval, scale=100) for interval in _intervals(table, column)]
     shown["tokens to baseline"] = [_text(*i, scale=1, digits=2) for i in _intervals(table, "ratio")]
     shown["P(better)"] = table.improvement.map("{:.2f}".format)
     shown["verdict"] = table.verdict
-    return shown.to_string(index=False)
+    return shown
 
 
 def _final(results: Results) -> pd.DataFrame:
