@@ -251,9 +251,10 @@ def test_the_pool_agrees_with_its_rules_on_forty_random_steps(visits):
     returned = 0
     for step in range(40):
         for pick in recipe.select.choose(8, Clock(step)):
-            solved = int(rng.choice([4, 5, 7, 8, 8, 8]))
-            history[pick.arm, pick.seed].append(solved / 8)
-            visit(recipe, pick.arm, pick.seed, solved, step)
+            # Of ten, so that both thresholds are met exactly.
+            solved = int(rng.choice([5, 6, 8, 9, 10, 10]))
+            history[pick.arm, pick.seed].append(solved / 10)
+            visit(recipe, pick.arm, pick.seed, solved, step, of=10)
         expected, returned = set(), 0
         for place, rates in history.items():
             out, run = False, 0
