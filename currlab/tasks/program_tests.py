@@ -78,6 +78,10 @@ def shares_passed(outcome: Outcome, tests: Tests) -> dict[str, float]:
     return passed
 
 
+def passed_all(shares: Mapping[str, float]) -> bool:
+    return min(shares.values()) == 1
+
+
 # ---------------------------------------------------------------- arguments
 
 

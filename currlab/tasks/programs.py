@@ -19,6 +19,7 @@ from currlab.tasks.program_tests import (
     TIERS,
     Tests,
     make_tests,
+    passed_all,
     program,
     shares_passed,
     tells_apart,
@@ -56,31 +57,31 @@ class Programs(Task):
                 return prompt, source(clauses)
         raise CurrlabError(f"No program of level {level} was found whose every part matters.")
 
-    def check(self, problem: Problem, answer: str) -> bool:
-        return self._right(problem, [answer])[0]
-
-    def verify_all(self, problem: Problem, completions: Sequence[str]) -> list[bool]:
-        """`verify` of many completions at once, which are run side by side."""
-        answers = [extract_answer(completion) for completion in completions]
-        right = iter(self._right(problem, [answer for answer in answers if answer is not None]))
-        return [answer is not None and next(right) for answer in answers]
-
-    def _right(self, problem: Problem, answers: Sequence[str]) -> list[bool]:
-        return [min(shares.values()) == 1 for shares in self.shares(problem, answers)]
-
     def tests(self, problem: Problem) -> Tests:
         """Four tests (argument, expected value) in each of the tiers, from basic to edge."""
         return tests_of(problem.prompt)
 
+    def check(self, problem: Problem, answer: str) -> bool:
+        return passed_all(self._judge(problem, [answer])[0])
+
+    def verify_all(self, problem: Problem, completions: Sequence[str]) -> list[bool]:
+        return [passed_all(shares) for shares in self.tier_results_all(problem, completions)]
+
     def tier_results(self, problem: Problem, completion: str) -> dict[str, float]:
         """The share of each tier's tests that the completion's program passes."""
-        answer = extract_answer(completion)
-        return (
-            self.shares(problem, [answer])[0] if answer is not None else dict.fromkeys(TIERS, 0.0)
-        )
+        return self.tier_results_all(problem, [completion])[0]
 
-    def shares(self, problem: Problem, answers: Sequence[str]) -> list[dict[str, float]]:
-        """`tier_results` of many answers (without their tags), each different one run once."""
+    def tier_results_all(
+        self, problem: Problem, completions: Sequence[str]
+    ) -> list[dict[str, float]]:
+        """`tier_results` of many completions, which are run side by side."""
+        answers = [extract_answer(completion) for completion in completions]
+        judged = iter(self._judge(problem, [answer for answer in answers if answer is not None]))
+        nothing = dict.fromkeys(TIERS, 0.0)
+        return [dict(nothing) if answer is None else next(judged) for answer in answers]
+
+    def _judge(self, problem: Problem, answers: Sequence[str]) -> list[dict[str, float]]:
+        """The shares that each answer passes; equal answers are run once."""
         tests, different = self.tests(problem), list(dict.fromkeys(answers))
         outcomes = shared_pool().run([program(answer, tests) for answer in different])
         passed = {a: shares_passed(o, tests) for a, o in zip(different, outcomes, strict=True)}
@@ -96,7 +97,7 @@ class Programs(Task):
         i = rng.randrange(len(clauses))
         others = list(clauses[i].neighbours())
         if not others or rng.random() < 0.5:
-            kinds = (*kinds_of(kind, clauses),)[i : i + 2]
+            kinds = kinds_of(kind, clauses)[i : i + 2]
             others = [Clause.draw(*kinds, clauses[i].condition is not None, rng)]
         return source([*clauses[:i], rng.choice(others), *clauses[i + 1 :]])
 

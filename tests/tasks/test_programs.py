@@ -251,7 +251,11 @@ def test_a_batch_is_judged_as_one_by_one():
     assert together == [TASK.verify(made, completion) for completion in completions]
     assert together[0]
     assert not any(together[6:])
-    assert TASK.verify_all(made, []) == []
+    assert TASK.verify_all(made, []) == TASK.tier_results_all(made, []) == []
+    tiers = TASK.tier_results_all(made, completions)
+    assert tiers == [TASK.tier_results(made, completion) for completion in completions]
+    tiers[0]["edge"] = 9.0  # a reward may write into its own
+    assert TASK.tier_results_all(made, completions)[0] == ALL
 
 
 def test_near_misses_are_programs_of_the_same_kind():
