@@ -220,7 +220,8 @@ def test_the_table_has_a_line_for_each_paper_and_the_counts():
 def test_one_paper_is_shown_whole():
     page = call("papers", "adcl + egsr").stdout
     paper = find_paper("ADCL + EGSR")
-    for word in (paper.title, paper.arxiv, paper.missing, 'make_recipe("adcl")'):
+    code = 'make_recipe("adcl", present="egsr", sample="egsr")'
+    for word in (paper.title, paper.arxiv, paper.missing, code):
         assert word in " ".join(page.split())
     assert find_paper("83").uncovered in call("papers", "83").stdout
 

@@ -2,7 +2,11 @@
 
 from currlab.curricula.core import Recipe
 from currlab.curricula.data import Catalog, Clock, Group, Pick, Rollout, Score, View
+from currlab.curricula.present import explain as _explain
+from currlab.curricula.present import formats as _formats
+from currlab.curricula.present import hints as _hints
 from currlab.curricula.present import plain as _plain
+from currlab.curricula.present import rewrites as _rewrites
 from currlab.curricula.registry import STRATEGIES as _STRATEGIES
 from currlab.curricula.registry import (
     describe,
@@ -37,6 +41,10 @@ from currlab.curricula.update import grpo as _grpo
 # Importing a module of strategies registers them; this is the list of all such modules.
 STRATEGY_MODULES = (
     _plain,
+    _formats,
+    _hints,
+    _explain,
+    _rewrites,
     _exact,
     _adaptive,
     _filters,

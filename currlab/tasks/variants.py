@@ -33,7 +33,7 @@ from currlab.tasks.text import HIDDEN, check_number, check_share, hide, pieces
 
 MAX_OPTIONS = 26  # one letter each
 DRAWS = 40  # of a near miss, or of another prompt, until one fits
-FORM = re.compile(r"(choice|letter)([1-9][0-9]?)|open|judge|cloze([1-9][0-9]?)?")
+FORM = re.compile(r"(choice|letter)([1-9][0-9]?)|open|judge|told|cloze([1-9][0-9]?)?")
 YES, NO = "yes", "no"
 
 
@@ -172,6 +172,19 @@ def prefix(task: Task, problem: Problem, share: float, thought: bool = False) ->
     return whole[: len(tag) + shown] if shown else ""
 
 
+def told(task: Task, problem: Problem, solution: bool = False) -> Variant:
+    """The prompt with the right answer behind it, and with `solution` the worked steps before that.
+
+    >>> from currlab.tasks import get_task
+    >>> task = get_task("sorting")
+    >>> print(told(task, task.make(level=3, seed=0)).prompt)
+    sort 2373
+    answer: 2337
+    """
+    steps = task.steps(problem) if solution else []
+    return Variant("\n".join((problem.prompt, *steps, f"answer: {problem.answer}")), None, 1.0)
+
+
 # ---------------------------------------------------------------- other prompts, same answer
 
 
@@ -232,16 +245,18 @@ def variant(task: Task, problem: Problem, form: str, rng: random.Random) -> Vari
     """The problem in the form called so; None if this problem does not have it.
 
     ``open`` (as it is), ``cloze`` (half hidden) or ``cloze80`` (80 %), ``choice4`` (2 to 26 options,
-    answered by text), ``letter4`` (by letter), ``judge`` (yes or no).
+    answered by text), ``letter4`` (by letter), ``judge`` (yes or no), ``told`` (the answer is there).
     """
     kind = FORM.fullmatch(form)
     if not kind:
         raise CurrlabError(
-            f"There is no form '{form}'; forms are open, judge, cloze, cloze80 (percent hidden), "
+            f"There is no form '{form}'; forms are open, told, judge, cloze, cloze80 (percent hidden), "
             "choice4 and letter4 (number of options)."
         )
     if form == "open":
         return Variant(problem.prompt)
+    if form == "told":
+        return told(task, problem)
     if form == "judge":
         return judgement(task, problem, rng)
     if kind[1]:

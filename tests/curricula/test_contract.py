@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 from fakes import CATALOG, CATALOGS, group, play
 
-from currlab.curricula import Clock, Pick, Rollout, View, make_recipe, make_strategy, strategy_names
+from currlab.curricula import (
+    Catalog,
+    Clock,
+    Group,
+    Pick,
+    Rollout,
+    Score,
+    View,
+    make_recipe,
+    make_strategy,
+    strategy_names,
+)
 from currlab.curricula.core import ArmSelect
 from currlab.curricula.registry import STRATEGIES, describe, dials_of
 from currlab.errors import CurrlabError
@@ -212,3 +223,97 @@ def test_plans_answer_every_pick(name):
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 def test_every_strategy_turns_a_dial(name):
     assert dials_of(STRATEGIES[name])
+
+
+# ---------------------------------------------------------------- present
+
+PRESENTS = strategy_names("present")
+SHOWN = Catalog.of({"sorting": [2, 5, 9], "knights_knaves": [2]}, pool=20)
+
+
+def views_of(strategy, step, n=4, total=20):
+    """The views of four problems at a step: always a list for each, and none is anything else."""
+    clock, found = Clock(step, step / total), []
+    for arm in SHOWN.arms:
+        pick = Pick(arm, step % 20)
+        shown = strategy.show(SHOWN.problem(arm, pick.seed), pick, n, clock)
+        found.append([shown] * n if isinstance(shown, View) else list(shown))
+    return found
+
+
+def look_on(strategy, start, stop, luck=0.5):
+    """What is shown from step to step, while so many rollouts are right; luck depends on the step."""
+    history = []
+    for step in range(start, stop):
+        rng, found, groups = np.random.default_rng(step), views_of(strategy, step), []
+        for arm, views in zip(SHOWN.arms, found, strict=True):
+            right = rng.random(len(views)) < luck
+            rows = tuple(
+                Rollout(view, "<answer>0</answer>", (1,), score=Score(float(ok), bool(ok)))
+                for view, ok in zip(views, right, strict=True)
+            )
+            problem = SHOWN.problem(arm, step % 20)
+            groups.append(Group(problem, Pick(arm, step % 20), rows, step))
+        strategy.observe(groups, {"entropy": 0.3})
+        history.append(found)
+    return history
+
+
+@pytest.mark.parametrize("name", PRESENTS)
+@pytest.mark.parametrize("n", [1, 2, 8])
+def test_every_rollout_gets_a_view(name, n):
+    for views in views_of(make_strategy(name), 3, n):
+        assert len(views) == n
+        assert all(isinstance(view, View) and view.prompt for view in views)
+
+
+@pytest.mark.parametrize("name", PRESENTS)
+def test_equal_seeds_show_alike(name):
+    one, two = (look_on(make_strategy(name, seed=7), 0, 20) for _ in range(2))
+    assert one == two
+
+
+@pytest.mark.parametrize("name", PRESENTS)
+@pytest.mark.parametrize("luck", [0.0, 0.7, 1.0])
+def test_a_restored_run_shows_what_the_uninterrupted_one_shows(name, luck):
+    whole = look_on(make_strategy(name, seed=7), 0, 20, luck)
+    first, second = make_strategy(name, seed=7), make_strategy(name, seed=7)
+    look_on(first, 0, 8, luck)
+    saved = json.loads(json.dumps(first.state_dict()))
+    look_on(first, 8, 11, luck)  # what is lost by the kill
+    second.load_state_dict(saved)
+    assert look_on(second, 8, 20, luck) == whole[8:]
+
+
+@pytest.mark.parametrize("name", PRESENTS)
+def test_a_forced_start_begins_a_completion_that_verifies(name):
+    for step, found in enumerate(look_on(make_strategy(name), 0, 20)):
+        for arm, views in zip(SHOWN.arms, found, strict=True):
+            problem, task = SHOWN.problem(arm, step % 20), SHOWN.task(arm)
+            for view in views:
+                if view.prefix:
+                    assert task.verify(problem, task.completion(problem))
+                    assert task.completion(problem).startswith(view.prefix)
+
+
+@pytest.mark.parametrize("name", PRESENTS)
+def test_a_view_that_tells_of_the_answer_is_hinted(name):
+    """So that nobody takes success on it for ability."""
+    for step, found in enumerate(look_on(make_strategy(name), 0, 20, luck=0.9)):
+        for arm, views in zip(SHOWN.arms, found, strict=True):
+            problem = SHOWN.problem(arm, step % 20)
+            for view in views:
+                added = view.prompt.replace(problem.prompt, "")
+                if view.prefix or view.answer or problem.answer in added or "fill in" in added:
+                    assert view.hinted
+
+
+@pytest.mark.parametrize("name", PRESENTS)
+def test_what_a_present_strategy_tells_of_itself_is_finite(name):
+    strategy = make_strategy(name)
+    look_on(strategy, 0, 10)
+    told = json.loads(json.dumps(strategy.snapshot(), allow_nan=False))
+    assert np.isfinite(flat(told)).all()
+    before = json.dumps(strategy.memory)
+    strategy.observe([], {})
+    assert json.dumps(strategy.memory) == before

@@ -10,6 +10,7 @@ import numpy as np
 
 from currlab.curricula.core import Select
 from currlab.curricula.data import Catalog, Clock, Group, Pick
+from currlab.curricula.ladder import promoted
 from currlab.curricula.registry import knob, register
 from currlab.curricula.select.items import cycle, problems_per_arm
 
@@ -19,8 +20,9 @@ class Promotion(Select):
     """A ladder for every problem: one rung up as soon as it is solved often enough, never down.
 
     Inspired by Cog-DRIFT (arXiv 2604.04767), whose rungs are answer formats of one question, from
-    four choices to the open form. As a selector, the rungs are ours: the levels of a task, the
-    problem with seed s of each level being the rungs of ladder s. The rule is the released code's:
+    four choices to the open form (`present.formats.CogDrift`). As a selector, the rungs are ours: the
+    levels of a task, the problem with seed s of each level being the rungs of ladder s. The rule is
+    the released code's:
 
     1. Every ladder starts on its easiest rung; batches are uniform over ladders.
     2. After each visit, its mean goes into a window of the ladder's last visits.
@@ -71,18 +73,20 @@ class Promotion(Select):
         return Pick(arms[self.memory["rungs"][problem]], problem % self.pool)
 
     def observe(self, groups: Sequence[Group], metrics: Mapping[str, float]) -> None:
-        window = self.parameters.window
         for group in groups:
             number, rung = self._place.get(group.problem.arm, (0, -1))
             problem = number * self.pool + group.problem.seed
             seen = rung >= 0 and 0 <= group.problem.seed < self.pool and not group.hinted
             if not seen or self.memory["rungs"][problem] != rung:
                 continue
-            visits = [*self.memory["visits"].get(str(problem), []), group.pass_rate][-window:]
-            if len(visits) == window and float(np.mean(visits)) > self.parameters.threshold:
+            learnt, self.memory["visits"][str(problem)] = promoted(
+                self.memory["visits"].get(str(problem), []),
+                group.pass_rate,
+                self.parameters.window,
+                self.parameters.threshold,
+            )
+            if learnt:
                 self.memory["rungs"][problem] = min(rung + 1, len(self.ladders[number]) - 1)
-                visits = []
-            self.memory["visits"][str(problem)] = visits
 
     def snapshot(self) -> dict[str, Any]:
         """The share of a task's ladders that stand on each arm."""
