@@ -14,7 +14,7 @@ from currlab.lab.mixture import MixtureSlider
 from currlab.lab.panels import PANELS
 from currlab.lab.records import Snapshot
 from currlab.lab.session import Session
-from currlab.lab.views import PanelView, log_html, status_html
+from currlab.lab.views import PanelView, log_html, status_html, where_kept
 
 SECONDS_BETWEEN_LOOKS = 0.35
 # Drawing holds the interpreter, so it gets a small share of the time while a model trains.
@@ -44,12 +44,7 @@ class Cockpit:
         self.session = session
         self.status, self.log = widgets.HTML(), widgets.HTML()
         self._complaint, self._start = "", session.snapshot().recipe
-        self._place = ""
-        if session.kept:
-            folder = html.escape(str(session.kept.folder))
-            self._place = (
-                f"<small>Kept in {folder}; <code>currlab replay</code> repeats it.</small>"
-            )
+        self._place = f"<small>{html.escape(where_kept(session))}</small>"
         self.views = [PanelView(panel) for panel in PANELS]
         self.mixture = MixtureSlider(session)
         self.dials = {dial: DialBox(session, dial, self._complain) for dial in DIALS}

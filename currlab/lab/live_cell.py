@@ -19,7 +19,8 @@ def live(trainer: Any, folder: str | Path | None = None) -> Session:
     """Train with a cockpit; returns at once, and `result()` gives the results when it has ended.
 
     With a `folder`, the run and all that was steered is kept in a new folder below it: `currlab
-    replay` trains it again to the same weights, `currlab report` makes a page of it.
+    replay` trains it again to the same weights, `currlab report` makes a page of it. A trainer that
+    has taken steps goes on, and is not kept: nobody could repeat it from its start.
 
     A kernel trains one model at a time: a session that still runs is replaced, its run left as it
     is. Where nobody can steer (papermill, nbconvert, a script), it trains to the end before it
@@ -28,7 +29,8 @@ def live(trainer: Any, folder: str | Path | None = None) -> Session:
     if _shown and not _shown[0].done:
         _shown[0].abandon()
     _shown.clear()
-    session = Session(trainer, folder)
+    begun = trainer.clock.step > 0
+    session = Session(trainer, None if begun else folder)
     if not somebody_can_steer():
         session.run()
         display(HTML(overview(session.snapshot())))

@@ -10,6 +10,7 @@ import ipywidgets as widgets
 
 from currlab.lab.panels import Panel, table_html
 from currlab.lab.records import Snapshot
+from currlab.lab.session import Session
 
 STATES = {
     "ready": ("○", "#555555"),
@@ -96,6 +97,14 @@ def time_words(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def where_kept(session: Session) -> str:
+    """Where the run is on disk, and how it is repeated."""
+    run = session.kept or getattr(session.trainer, "run", None)
+    if run is None:
+        return "This run is not kept on disk."
+    return f"Kept in {run.folder}. To repeat it: currlab replay {run.folder}"
 
 
 def log_html(steering: tuple[Mapping[str, Any], ...], start: Mapping[str, Any]) -> str:

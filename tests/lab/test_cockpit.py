@@ -6,7 +6,7 @@ import threading
 
 import ipywidgets as widgets
 import pytest
-from test_session import asked_at, trainer_for
+from test_session import asked_at, trainer_for, until
 
 import currlab.lab.live_cell as live_module
 from currlab.curricula import describe, strategy_names
@@ -18,6 +18,7 @@ from currlab.lab.dials import parameter_widget
 from currlab.lab.live_cell import live
 from currlab.lab.panels import PANELS, overview
 from currlab.lab.session import Session
+from currlab.lab.views import time_words
 
 
 @pytest.fixture
@@ -226,6 +227,26 @@ def test_where_nobody_can_steer_live_trains_in_the_foreground(capsys):
     session = live(trainer_for(steps=2))
     assert session.state == "finished"
     assert threading.active_count() == threads
+
+
+def test_a_live_cell_that_is_run_again_goes_on_with_its_trainer(monkeypatch, tmp_path):
+    monkeypatch.setattr(live_module, "somebody_can_steer", lambda: True)
+    monkeypatch.setattr(Cockpit, "follow", lambda self: None)
+    trainer = trainer_for(steps=8, eval_every=0, checkpoint_every=0)
+    first = live(trainer, tmp_path)
+    until(lambda: trainer.clock.step >= 1)
+    second = live(trainer, tmp_path)
+    second.wait(60)
+    assert first.done
+    assert second.result()["steps"] == 8
+    assert [record.step for record in second.snapshot().steps] == list(range(1, 9))
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+    assert f"Kept in {tmp_path}/1" in Cockpit(first).log.value
+    assert "not kept" in Cockpit(second).log.value
+
+
+def test_time_is_told_in_units_that_suit_it():
+    assert [time_words(s) for s in (42.3, 600, 9000)] == ["42 s", "10 min", "2.5 h"]
 
 
 def test_live_again_ends_the_session_that_still_runs(monkeypatch):
