@@ -23,7 +23,7 @@ POLICY = (
     "base-uri 'none'; form-action 'none'"
 )
 STYLE = """
-:root { color-scheme: light dark; --text: #1d1f21; --back: #fff; --soft: #f4f4f1; --line: #c8c8c4;
+:root { color-scheme: light dark; --text: #1d1f21; --back: #fff; --soft: #f8f8f6; --line: #c8c8c4;
   --muted: #5b5e61; --link: #0b5cad; --bad: #98150f; --bad-back: #fdecea; }
 @media (prefers-color-scheme: dark) { :root { --text: #e4e4e2; --back: #17191c; --soft: #23262a;
   --line: #4a4e54; --muted: #a8acb1; --link: #82bdf5; --bad: #ffb4ab; --bad-back: #431c18; } }

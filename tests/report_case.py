@@ -1,5 +1,6 @@
 """Folders to report, and what to look for on their pages."""
 
+import html
 import json
 import re
 from html.parser import HTMLParser
@@ -125,6 +126,7 @@ def assert_offline(text):
 
 def rows_of(text, caption):
     """The rows of the table with this caption, as lists of words."""
-    (inside,) = re.findall(rf"<caption>{re.escape(caption)}.*?</table>", text, re.DOTALL)
+    wanted = re.escape(html.escape(caption))
+    (inside,) = re.findall(rf"<caption>{wanted}.*?</table>", text, re.DOTALL)
     cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in inside.split("<tr>")[1:]]
     return [[re.sub("<[^>]*>", "", cell) for cell in row] for row in cells]

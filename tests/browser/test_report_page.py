@@ -35,7 +35,7 @@ CONTRAST = f"""(element) => {{
   const [low, high] = pair.map(luminance).sort((a, b) => a - b);
   return (high + 0.05) / (low + 0.05);
 }}"""
-READ = "main p, main li, td, th, caption, summary, h1, h2, h3, h4, pre, pre span, a[href], math mi"
+READ = "main p, main li, td, th, caption, summary, h1, h2, h3, h4, pre, pre span:not(.w), a[href], math mi"
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def report_file(tmp_path_factory):
     (folder / "sec-0" / "steering.jsonl").write_text(
         json.dumps({**change, "parameters": {}, "seed": 0, "arms": ["sorting/1"]}) + "\n"
     )
-    source = "# a comment\nx: int = len('text') + 1.5  # and one more"
+    source = "@cache\ndef f(x: int) -> str:\n    # a comment\n    return f'{len(x)!r} is {1.5}'"
     path = make_notebook(folder / "01_example-smoke", source=source, accuracy={"sec": EVALUATION})
     notebook = nbformat.read(path, as_version=4)
     notebook.cells[0].source += f"\n\n{FORMULA}\n\n{OUTSIDE}\n\n[other](04_other.ipynb)"
