@@ -22,6 +22,10 @@ def claims(case, results):
     assert results["accuracy"][select] > results["accuracy"]["after the warm-up"]
     study = results["study"]
     assert min(study["sec"], study["dump"]) > study["uniform"] > study["easy_to_hard"]
+    verdicts = results["verdicts"]
+    assert verdicts["uniform"] == "baseline"
+    assert {verdicts[name] for name in ("sec", "dump", "pcl")} == {"better"}
+    assert {verdicts[name] for name in ("easy_to_hard", "bots")} == {"worse"}
     levels = results["study_levels"]
     assert levels["pcl"]["1"] < 0.2 < levels["sec"]["1"], "PCL forgets level 1"
     assert levels["pcl"]["10"] > levels["sec"]["10"]

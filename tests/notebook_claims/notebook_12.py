@@ -26,3 +26,5 @@ def claims(case, results):
     assert results["accuracy"]["bots"] > results["accuracy"]["after the warm-up"] - 0.02
     study = results["study"]
     assert study["bots"] < study["uniform"] < min(study["bots-soft"], study["sec"])
+    assert results["verdicts"]["bots-soft"] == "better"
+    assert results["verdicts"]["bots"] == "worse"

@@ -40,3 +40,4 @@ def claims(case, results):
     assert factors[-1] > 5 * factors[0]
     study = results["study"]
     assert study["uniform"] < study["pcl"] < study["sec"]
+    assert results["verdicts"]["pcl"] == results["verdicts"]["sec"] == "better"
