@@ -232,6 +232,31 @@ def train(**options: Any) -> None:
         click.echo(json.dumps(results, indent=1))
 
 
+@app.command(
+    epilog=_examples("currlab diagnose runs/mine", "currlab diagnose runs/studies/*/* --json")
+)
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+def diagnose(runs: tuple[str, ...], as_json: bool) -> None:
+    """Say what is wrong with runs, with evidence and cure; fails if anything is."""
+    from dataclasses import asdict
+
+    from currlab.diagnose import diagnose as findings_of
+
+    found = {run: findings_of(run) for run in runs}
+    if as_json:
+        told = [{"run": run, "findings": list(map(asdict, found[run]))} for run in runs]
+        click.echo(json.dumps(told, indent=1))
+    else:
+        for run in runs:
+            for finding in found[run]:
+                click.echo(f"{run}: {finding.name}")
+                for line in filter(None, (finding.evidence, finding.cure)):
+                    click.echo(f"  {line}")
+    names = {finding.name for findings in found.values() for finding in findings}
+    sys.exit(bool(names - {"healthy", "undecided"}))
+
+
 @app.command(epilog=_examples("currlab replay runs/mine"))
 @click.argument("folder", metavar="FOLDER")
 def replay(folder: str) -> None:
