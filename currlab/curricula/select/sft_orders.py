@@ -57,8 +57,9 @@ class GrowingVocabulary(Select):
     """Problems written with the commonest characters first; the vocabulary grows until it is whole.
 
     Source: the vocabulary curriculum of CLIMB (Curriculum Learning for Infant-inspired Model
-    Building), which orders the words of a small model's pre-training from simple to hard. Only the idea is known to us; our formula: characters of prompts and worked
-    answers are ranked by the number of problems that hold them; at share t of the budget the first
+    Building), which orders the words of a small model's pre-training from simple to hard. Only the
+    idea is known to us; our formula: characters of prompts and worked answers are ranked by the
+    number of problems that hold them; at share t of the budget the first
     ``ceil(V (start + (1 - start) min(1, t / finish)))`` of V are known; a problem is drawn uniformly
     over arms until all of its characters are known, at most 16 times, and then the one with the
     fewest unknown characters is taken.
