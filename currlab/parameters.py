@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from currlab.errors import CurrlabError
 from currlab.profiles import profile as get_profile
 
@@ -33,6 +31,9 @@ class Parameter:
 
 def read_parameters(notebook: Path) -> dict[str, Parameter]:
     """The parameters of a notebook by name; CurrlabError if it has no such cell."""
+    # Takes a second to load, which commands that only read literals can do without.
+    import nbformat
+
     try:
         cells = nbformat.read(notebook, as_version=4).cells
     except (OSError, ValueError, nbformat.ValidationError) as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import comb
 
 
 def promoted(
@@ -50,7 +50,8 @@ def chance_of_promotion(p: float, n: int, window: int, threshold: float, visits:
     >>> round(chance_of_promotion(0.25, 8, window=1, threshold=0.5, visits=1), 4)
     0.0273
     """
-    of_visit = binom.pmf(np.arange(n + 1), n, p)
+    right = np.arange(n + 1)
+    of_visit = comb(n, right) * p**right * (1 - p) ** (n - right)
     sums = np.indices((n + 1,) * window).sum(0)
     enough = sums / (n * window) > threshold + 1e-9
     state, passed = np.array(1.0), 0.0
