@@ -80,13 +80,13 @@ class Cockpit:
             [widgets.VBox([self.dials[dial].widget for dial in others])],
             titles=("More dials: " + ", ".join(others),),
         )
-        left = widgets.VBox([*main, more, self.log], layout=widgets.Layout(flex="1 1 280px"))
+        left = widgets.VBox([*main, more, self.log], layout=widgets.Layout(flex="1 1 240px"))
         wrap = {"display": "flex", "flex_flow": "row wrap", "align_items": "flex-start"}
-        columns = "repeat(auto-fit, minmax(min(100%, 300px), 1fr))"
+        columns = "repeat(auto-fit, minmax(min(100%, 250px), 1fr))"
         right = widgets.GridBox(
             [view.widget for view in self.views],
             layout=widgets.Layout(
-                flex="3 1 600px", grid_template_columns=columns, grid_gap="8px 12px", min_width="0"
+                flex="3 1 520px", grid_template_columns=columns, grid_gap="8px 12px", min_width="0"
             ),
         )
         top = widgets.Box(

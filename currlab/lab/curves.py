@@ -44,7 +44,7 @@ def _lines(title: str, table: pd.DataFrame) -> Figure:
 def _map(label: str, table: pd.DataFrame, brightest: float) -> Figure:
     first, last = (int(table.index[table[end].argmax()]) for end in table.columns[[0, -1]])
     told = f"Prompts of {label}: most are of level {first} at first, of level {last} at last."
-    return Figure(f"Where the prompts went: {label}", heat(table, top=brightest), told)
+    return Figure(f"Prompts: {label}", heat(table, top=brightest), told)
 
 
 def prompt_shares(history: History) -> pd.DataFrame:

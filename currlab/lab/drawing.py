@@ -23,7 +23,7 @@ def heat(table: pd.DataFrame, changed_at: Sequence[int] = (), top: float = 1.0) 
     """A map of shares up to `top`: rows are arms, columns stretches of steps named by their last."""
     ends = [float(end) for end in table.columns]
     names = [str(arm) for arm in table.index]
-    picture = Picture((0, ends[-1]), (0, len(names)), right=58, left=_room(names))
+    picture = Picture((0, ends[-1]), (0, len(names)), right=62, left=_room(names))
     for row, values in enumerate(table.to_numpy(dtype=float)):
         for start, end, value in zip([0.0, *ends], ends, values, strict=False):
             picture.rectangle((start, end), (row, row + 1), shade(value / top))
@@ -108,7 +108,7 @@ class Figure:
 
 def side_by_side(figures: Sequence[Figure]) -> str:
     """Images under their titles, in columns of equal width, as many as there is room for."""
-    columns = "repeat(auto-fit,minmax(min(100%,300px),1fr))"
+    columns = "repeat(auto-fit,minmax(min(100%,270px),1fr))"
     style = f"display:grid;grid-template-columns:{columns};gap:12px;max-width:1200px"
     shown = [
         f'<figure style="margin:0"><figcaption><b>{html.escape(one.title)}</b></figcaption>'

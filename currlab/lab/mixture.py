@@ -75,7 +75,7 @@ class MixtureSlider:
     def __init__(self, session: Session) -> None:
         self.session, self.split = session, None
         every = session.trainer.config.eval_every
-        why = "measuring the levels first …" if every else "needs evaluations (eval_every is 0)"
+        why = "measuring the levels first …" if every else "no pass@8 was measured before training."
         self.words = widgets.HTML(f"<small>Hopeless problems: {why}</small>")
         self.widget = widgets.VBox([self.words])
 

@@ -19,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 
 from currlab import plots
 
-WIDTH, HEIGHT = 400, 240
+WIDTH, HEIGHT = 340, 214
 TOP, BOTTOM = 12, 40
 DASHES = {"-": "", "--": "6 3", "-.": "7 3 2 3", ":": "2 3"}
 ROWS_NAMED = 16
@@ -71,11 +71,11 @@ class Picture:
     ) -> None:
         left, top = self._x(x[0]), self._y(y[1])
         wide, high = self._x(x[1]) - left, self._y(y[0]) - top
-        # Edges that are smoothed would let a bright line show between neighbours.
-        border = f' stroke="{edge}"' if edge else ' shape-rendering="crispEdges"'
+        # Smoothed or too small, neighbours would let a bright line show between them.
+        more, look = (0, f'stroke="{edge}"') if edge else (0.6, 'shape-rendering="crispEdges"')
         self.parts.append(
-            f'<rect x="{left:.1f}" y="{top:.1f}" width="{wide:.1f}" height="{high:.1f}" '
-            f'fill="{fill}"{border}/>'
+            f'<rect x="{left:.1f}" y="{top:.1f}" width="{wide + more:.1f}" '
+            f'height="{high + more:.1f}" fill="{fill}" {look}/>'
         )
 
     def line(
@@ -176,7 +176,7 @@ class Picture:
         for i in range(32):
             y = self.bottom - (i + 1) * high
             self.parts.append(
-                f'<rect x="{x}" y="{y:.1f}" width="10" height="{high:.1f}" fill="{shade(i / 31)}" shape-rendering="crispEdges"/>'
+                f'<rect x="{x}" y="{y:.1f}" width="10" height="{high + 0.6:.1f}" fill="{shade(i / 31)}" shape-rendering="crispEdges"/>'
             )
         for share in (0, 0.5, 1):
             y = self.bottom - share * (self.bottom - TOP) + 4
@@ -223,7 +223,7 @@ def image(drawn: str, width: int, height: int, words: str) -> str:
     )
     data = base64.b64encode(whole.encode()).decode()
     return (
-        f'<img style="width:100%;max-width:{width + WIDTH // 2}px" '
+        f'<img style="max-width:100%;width:min(100%,{width + WIDTH // 2}px)" '
         f'alt="{html.escape(words, quote=True)}" src="data:image/svg+xml;base64,{data}">'
     )
 

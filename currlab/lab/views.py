@@ -20,7 +20,7 @@ STATES = {
     "stopped": ("■", "#555555"),
     "failed": ("✖", "#A33D00"),
 }
-CHANGES_SHOWN = 8
+CHANGES_SHOWN = 4
 
 
 class PanelView:

@@ -202,7 +202,7 @@ def test_the_mixture_slider_appears_once_levels_are_measured_and_offers_arms(mon
 
 def test_without_evaluations_the_mixture_says_why_there_is_no_slider():
     cockpit = Cockpit(Session(trainer_for(eval_every=0)))
-    assert "eval_every is 0" in cockpit.mixture.words.value
+    assert "no pass@8 was measured" in cockpit.mixture.words.value
 
 
 def test_panels_and_the_overview_are_made_from_the_same_numbers(finished):

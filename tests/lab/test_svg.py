@@ -91,7 +91,7 @@ TABLE = pd.DataFrame(
 def test_a_map_has_a_cell_for_every_number_as_wide_as_its_stretch():
     cells = rectangles(heat(TABLE))[:4]
     assert [cell[4] for cell in cells] == [SHADES[0], SHADES[128], SHADES[-1], NO_VALUE]
-    assert cells[0][2] == pytest.approx(2 * cells[1][2], abs=0.2)
+    assert cells[0][2] == pytest.approx(2 * cells[1][2], abs=1)  # a bit of overlap
     assert cells[2][1] < cells[0][1]  # the harder level is above
 
 
