@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 import nbformat
@@ -22,16 +22,17 @@ def run_batch(jobs: Sequence[Job], said: Callable[[str], None] = print) -> int:
 
     `said` gets the paths of each notebook and its page; progress goes to stderr.
     """
-    pace, failed, done = _Pace(jobs), [], 0
+    before = {job.folder: done_before(job) for job in jobs}
+    pace = _Pace([job for job in jobs if before[job.folder] is None])
+    failed, done = [], 0
     try:
         for number, job in enumerate(jobs, start=1):
             label = f"[{number}/{len(jobs)}] {job.folder.name}"
-            executed = done_before(job)
-            if executed is not None:
-                _tell(f"{label}: done before, with the same notebook, parameters and versions")
-                pace.skip(job)
-            else:
+            executed = before[job.folder]
+            if executed is None:
                 executed = _run_one(job, label, pace)
+            else:
+                _tell(f"{label}: done before, with the same notebook, parameters and versions")
             if executed is None:
                 failed.append(job)
             else:
@@ -61,9 +62,9 @@ def _run_one(job: Job, label: str, pace: _Pace) -> Executed | None:
         # Whatever happens to one notebook, such as a full disk, the others are tried.
         _tell(f"Error: Notebook '{job.notebook.name}': {type(error).__name__}: {error}")
     else:
-        pace.took(job, time.monotonic() - started)
+        pace.ended(job, time.monotonic() - started)
         return executed
-    pace.skip(job)
+    pace.ended(job)
     return None
 
 
@@ -75,21 +76,15 @@ def _tell(text: str) -> None:
 class _Pace:
     """How long the rest will take: what the notebooks' authors measured, times this machine."""
 
-    jobs: Sequence[Job]
-    left: list[Job] = field(init=False)
+    left: list[Job]
     expected: float = 0.0
     spent: float = 0.0
 
-    def __post_init__(self) -> None:
-        self.left = list(self.jobs)
-
-    def skip(self, job: Job) -> None:
-        self.left.remove(job)
-
-    def took(self, job: Job, seconds: float) -> None:
+    def ended(self, job: Job, seconds: float | None = None) -> None:
+        """Count a job; one that failed after some time says nothing of the machine's speed."""
         self.left.remove(job)
         measured = measured_seconds(job)
-        if measured is not None:
+        if seconds is not None and measured is not None:
             self.spent, self.expected = self.spent + seconds, self.expected + measured
 
     def outlook(self) -> str:
@@ -99,7 +94,8 @@ class _Pace:
             return f"{len(times)} left"
         slower = self.spent / self.expected if self.expected else 1.0
         this, rest = (timedelta(seconds=round(slower * t)) for t in (times[0], sum(times)))
-        return f"about {this}; all {len(times)} that are left: about {rest}"
+        together = f"; all {len(times)} that are left: about {rest}" if len(times) > 1 else ""
+        return f"about {this}{together}"
 
 
 def measured_seconds(job: Job) -> float | None:

@@ -132,9 +132,12 @@ def _by_label(runs: Sequence[FoundRun]) -> dict[str, list[FoundRun]]:
         differing = sorted(key for key, values in keys.items() if len(values) > 1)
         for run, told in zip(same, settings, strict=True):
             details = [f"{key.split('.')[-1]} {told.get(key, '–')}" for key in differing]
-            label = ", ".join([name, *details])
-            labelled.setdefault(label if len(label) <= 60 else f"{label[:59]}…", []).append(run)
-    return labelled
+            labelled.setdefault(", ".join([name, *details]), []).append(run)
+    # Cut labels have a number, lest two recipes become one.
+    return {
+        label if len(label) <= 60 else f"{label[:55]}… ({number})": found
+        for number, (label, found) in enumerate(labelled.items(), start=1)
+    }
 
 
 def _settings(run: FoundRun) -> dict[str, str]:

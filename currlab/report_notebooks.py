@@ -66,21 +66,25 @@ def _short(value: Any) -> str:
 def findings(notebooks: Sequence[FoundNotebook]) -> list[str]:
     """For every finished notebook that kept evaluations, costs or, over several seeds, numbers.
 
-    Executions that differ in nothing but the seed are taken together.
+    Executions that differ in nothing but the seed are taken together, each seed once.
     """
-    groups: dict[str, list[FoundNotebook]] = defaultdict(list)
+    groups: dict[str, dict[str, FoundNotebook]] = defaultdict(dict)
     for one in notebooks:
         if one.status == "finished":
             others = {k: v for k, v in _parameters(one).items() if k != "seed"}
-            groups[json.dumps([source_name(one), others], sort_keys=True)].append(one)
+            code = [one.execution.get(name) for name in ("notebook_sha256", "package_sha256")]
+            alike = groups[json.dumps([source_name(one), others, code], sort_keys=True)]
+            alike.setdefault(str(_parameters(one).get("seed", one.name)), one)
     parts = []
-    for group in groups.values():
-        seeds = ", ".join(str(_parameters(one).get("seed", "–")) for one in group)
+    for by_seed in groups.values():
+        group, seeds = list(by_seed.values()), ", ".join(by_seed)
         title = group[0].title if len(group) == 1 else f"{group[0].title}, seeds {seeds}"
         evaluations = _evaluations(group)
         found = [*_figures(evaluations, len(group)), *_tables(evaluations, group)]
         if len(group) > 1:
             found.append(_numbers_table(group))
+        if len(evaluations) == MOST_MODELS:
+            found.append(note(f"At most {MOST_MODELS} models and trainings are shown."))
         if any(found):
             parts += [f"<h3>{text(title)}</h3>", *found]
     return parts

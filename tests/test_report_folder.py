@@ -106,6 +106,26 @@ def test_settings_in_which_runs_of_one_recipe_differ_are_named(tmp_path, undrawn
     assert labels == ["sec, learning_rate 0.1", "sec, learning_rate 0.2"]
 
 
+def test_runs_whose_labels_are_cut_stay_apart(tmp_path, undrawn):
+    for name in ("one", "other"):
+        make_run(tmp_path / name, note="x" * 100 + name)
+    _, text, _ = whole(tmp_path)
+    labels = [row[0] for row in rows_of(text, "The last evaluations")[1:]]
+    assert len(set(labels)) == 2
+    assert all(len(label) < 65 for label in labels)
+
+
+def test_notebooks_of_other_code_and_seeds_done_twice_are_not_pooled(tmp_path, undrawn):
+    for folder, seed, code in (("a", 0, "x"), ("b", 0, "x"), ("c", 1, "x"), ("d", 2, "y")):
+        path = make_notebook(tmp_path / folder, seed=seed, accuracy={"sec": EVALUATION})
+        notebook = nbformat.read(path, as_version=4)
+        notebook.metadata.currlab.execution["package_sha256"] = code
+        nbformat.write(notebook, path)
+    found, _, _ = whole(tmp_path)
+    assert "01 · A title, seeds 0, 1" in found.words
+    assert "seeds 0, 1, 2" not in found.words
+
+
 def test_accessible_headings_in_order_tables_with_heads_a_language_and_a_way_past_the_contents(
     runs,
 ):
