@@ -114,6 +114,9 @@ class Lookup(Task):
     Level = facts - 2. Every third level has one hop more (1 at levels 1 to 3, 4 at levels 10 to
     12), and the distractors form paths of the same length.
 
+    The tiny base model does not learn it from a warm-up of several hundred steps: of three facts
+    it gives the right one no more often than by luck.
+
     >>> Lookup().steps(Problem("lookup", 4, 0, "look ba=47 du=12 ko=ba ko?", "ko=ba=47"))
     ['ko=ba', 'ko=ba=47']
     """

@@ -93,6 +93,10 @@ def choices(
     The answer is the option's text, or with `letters` its letter, as in Cog-DRIFT's four-choice and
     ten-choice questions. Options of several lines have an empty line between them. None without a
     single wrong option.
+
+    Text is the default because a tiny model after a short warm-up on either form writes the right
+    option where it can answer openly, too, but chooses letters at random on every level. It does
+    not learn to copy an option that it cannot work out: `chance` is then an upper bound.
     """
     check_number("n", n, 2, MAX_OPTIONS)
     right = problem.answer.strip()
