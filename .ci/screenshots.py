@@ -3,6 +3,7 @@
 python .ci/screenshots.py FOLDER
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,10 +20,11 @@ out.mkdir(parents=True, exist_ok=True)
 with tempfile.TemporaryDirectory() as folder:
     tests = [sys.executable, "-m", "pytest", "-q", "-m", "browser", "tests/browser"]
     which = ["-k", "bandits or playground", f"--basetemp={folder}/pytest"]
-    subprocess.run(tests + which, check=True)
+    subprocess.run(tests + which, check=True, env={**os.environ, "CURRLAB_PICTURE_AT": "60"})
     for made, name in PICTURES.items():
         (found,) = [p for p in Path(folder).rglob(made) if not p.parent.is_symlink()]
         picture = Image.open(found).convert("RGB")
-        small = picture.resize((WIDTH, round(picture.height * WIDTH / picture.width)))
+        width = min(WIDTH, picture.width)
+        small = picture.resize((width, round(picture.height * width / picture.width)))
         small.quantize(COLOURS).save(out / name, optimize=True)
         print(out / name, (out / name).stat().st_size, "bytes")

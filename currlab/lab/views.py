@@ -29,12 +29,12 @@ class PanelView:
     def __init__(self, panel: Panel) -> None:
         self.panel, self.version = panel, -1
         self.image = widgets.HTML("<i>after the first step</i>")
-        self.table = widgets.HTML()
+        self.table = widgets.HTML(layout=widgets.Layout(display="none"))
         self.open = widgets.ToggleButton(
             description="Table",
             icon="table",
             tooltip=f"{panel.title}: the numbers as a table",
-            layout=widgets.Layout(width="auto", height="26px"),
+            layout=widgets.Layout(width="auto", height="26px", flex="0 0 auto"),
         )
         self.choice = widgets.Dropdown(
             layout=widgets.Layout(flex="1 1 120px", width="auto", display="none"),
@@ -52,6 +52,7 @@ class PanelView:
         self._last, self.version = snapshot, snapshot.version
         self._offer(self.panel.choices(snapshot))
         table = self.panel.table(snapshot, self.choice.value or "")
+        self.table.layout.display = "flex" if self.open.value else "none"
         if table.empty:
             self.image.value = "<i>No strategy has kept numbers so far.</i>"
             self.table.value = ""
