@@ -1,5 +1,6 @@
 """JupyterLab on temporary folders, and Chromium to look at it."""
 
+import json
 import os
 import secrets
 import shutil
@@ -9,9 +10,11 @@ import time
 import urllib.request
 
 import pytest
+from jupyter_client import BlockingKernelClient
 
 from currlab.workspace import install_lab_settings, lab_command
 
+SECONDS = 120
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
@@ -102,3 +105,56 @@ def run_all():
         return page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
 
     return run
+
+
+@pytest.fixture
+def ask(lab_server):
+    """A function that runs code in the kernel of the only open notebook, beside the page."""
+    address, token, served = lab_server
+    clients = {}
+
+    def kernel_of(path):
+        request = urllib.request.Request(
+            f"{address}/api/sessions", headers={"Authorization": f"token {token}"}
+        )
+        sessions = json.load(urllib.request.urlopen(request, timeout=10))
+        (kernel,) = [s["kernel"]["id"] for s in sessions if s["path"] == path]
+        # pytest also makes a link to the newest of its folders, so the file is found twice.
+        file = next(served.parent.glob(f"*/RUNTIME_DIR/kernel-{kernel}.json"))
+        client = BlockingKernelClient(connection_file=str(file))
+        client.load_connection_file()
+        client.start_channels()
+        client.wait_for_ready(timeout=SECONDS)
+        return client
+
+    def run(path, expression):
+        client = clients.setdefault(path, None) or kernel_of(path)
+        clients[path] = client
+        reply = client.execute(
+            "",
+            user_expressions={"told": f"__import__('json').dumps({expression})"},
+            reply=True,
+            timeout=SECONDS,
+        )
+        told = reply["content"]["user_expressions"]["told"]
+        assert told["status"] == "ok", told
+        return json.loads(told["data"]["text/plain"][1:-1].encode().decode("unicode_escape"))
+
+    yield run
+    for client in clients.values():
+        client.stop_channels()
+
+
+@pytest.fixture
+def until():
+    """A function that waits until something is so, or says what it waited for in vain."""
+
+    def wait(condition, what, seconds=SECONDS):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if condition():
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"waited in vain until {what}")
+
+    return wait
