@@ -38,6 +38,18 @@ def claims(case, results):
     factors = results["speed"]["tokens"]
     assert factors == sorted(factors), "the factor grows with the length of the answer"
     assert factors[-1] > 5 * factors[0]
+    pairs = [row for row in results["by length"] if row["learner"] == "writes steps"]
+    asked, states, prompt = (
+        [row for row in pairs if row["guess"] == guess]
+        for guess in ("filter", "PCL, states", "PCL, prompt")
+    )
+    assert [row["answer"] for row in asked] == sorted(row["answer"] for row in asked)
+    assert asked[-1]["answer"] > 1.5 * asked[0]["answer"]
+    assert {row["tokens"] for row in prompt} == {0.0}, "no model is run"
+    dearer = [a["tokens"] / s["tokens"] for a, s in zip(asked, states, strict=True)]
+    assert dearer == sorted(dearer), "longer answers, a dearer filter"
+    assert dearer[0] > 4
+    assert all(row["order"] > 0.3 for row in asked)
     study = results["study"]
     assert study["uniform"] < study["pcl"] < study["sec"]
     assert results["verdicts"]["pcl"] == results["verdicts"]["sec"] == "better"
