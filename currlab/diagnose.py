@@ -75,7 +75,7 @@ def zero_variance(e: Evidence) -> Finding | None:
     """The format is known, and yet from the start no group has two different rewards."""
     equal = min(e.early["equal"].mean(), e.groups["equal"].mean())
     few = e.completions < e.limits.fewest_completions
-    if e.tags_vanish or few or e.opened < e.limits.opened or equal < e.limits.equal:
+    if e.tags_vanish or e.crashed or few or e.opened < e.limits.opened or equal < e.limits.equal:
         return None
     solved, hopeless = ((e.groups["pass_rate"] == rate).mean() for rate in (1, 0))
     cure = "Add levels between the solved and the hopeless ones."

@@ -40,11 +40,11 @@ class Thresholds:
     wrong_pay_equal: float = 0.75  # or that is about as good in any case
     truncated: float = 0.5  # completions cut off at the limit ...
     truncated_rise: float = 0.4  # ... that were not at the start
-    length_credit: float = 0.1  # mean of advantage times standardised length
+    length_credit: float = 0.22  # mean of advantage times standardised length
     crash: float = 0.5  # pass rate, late as a share of early ...
     crash_from: float = 0.1  # ... where it was worth losing
-    variety: float = 0.6  # variety of all-wrong groups, late as a share of early
-    entropy: float = 0.6  # entropy, late as a share of early
+    variety: float = 0.4  # variety of all-wrong groups, late as a share of early
+    entropy: float = 0.37  # entropy, late as a share of early
 
 
 THRESHOLDS = Thresholds()
