@@ -6,7 +6,10 @@ import random
 
 import pytest
 
+from currlab.curricula.data import Rollout, View
+from currlab.curricula.reward.exact import is_correct
 from currlab.errors import CurrlabError
+from currlab.sandbox.pool import Pool
 from currlab.tasks import Problem, clauses, get_task, programs
 from currlab.tasks.clauses import CONDITIONS, LIST, NUMBER, PHRASES, WORD, Clause
 from currlab.tasks.program_tests import TIERS, same
@@ -256,6 +259,16 @@ def test_a_batch_is_judged_as_one_by_one():
     assert tiers == [TASK.tier_results(made, completion) for completion in completions]
     tiers[0]["edge"] = 9.0  # a reward may write into its own
     assert TASK.tier_results_all(made, completions)[0] == ALL
+
+
+def test_the_reward_has_a_group_judged_at_once(monkeypatch):
+    made = TASK.make(4, 0)
+    texts = [TASK.completion(made), block("def f(x): return x"), "nothing", TASK.completion(made)]
+    runs, run = [], Pool.run
+    monkeypatch.setattr(Pool, "run", lambda pool, jobs: runs.append(len(jobs)) or run(pool, jobs))
+    rollouts = [Rollout(View(made.prompt), text, ()) for text in texts]
+    assert is_correct(made, rollouts) == [True, False, False, True]
+    assert runs == [2]
 
 
 def test_near_misses_are_programs_of_the_same_kind():
