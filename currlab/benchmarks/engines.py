@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from statistics import median
 from time import perf_counter, process_time
@@ -30,8 +30,8 @@ from currlab.training.scratch import ScratchTrainer
 from currlab.training.trl_data import grpo_config, step_plan
 
 KEY = ("task", "level", "seed")
-# The strategy whose bookkeeping is measured.
-CURRICULUM = "sec"
+# The strategy whose bookkeeping is measured, and what a step consists of.
+CURRICULUM, SHARES = "sec", ("generation", "update", "curriculum")
 
 
 class StepClock(TrainerCallback):
@@ -153,13 +153,17 @@ ENGINES: Mapping[str, Callable[[Scale, int], list[Seconds]]] = {
 # ---------------------------------------------------------------- the subject
 
 
-def curriculum_shares(scale: Scale, turn: int) -> list[float]:
-    """A curriculum's share of each step's seconds, choosing and observing, in the from-scratch loop."""
+def shares(scale: Scale, turn: int) -> dict[str, list[float]]:
+    """The share of each step's seconds that goes to generation, update and curriculum, from scratch.
+
+    The curriculum's is what SEC takes for choosing and observing.
+    """
     recipe = make_recipe(CURRICULUM, seed=turn)
     trainer = ScratchTrainer(*load_model("tiny-warm"), recipe, configuration(scale, turn))
     steps = [trainer.step() for _ in range(scale.steps)][1:]
-    parts = ("seconds_generation", "seconds_update", "seconds_curriculum")
-    return [step["seconds_curriculum"] / sum(step[part] for part in parts) for step in steps]
+    seconds = {part: [step[f"seconds_{part}"] for step in steps] for part in SHARES}
+    totals = [sum(one) for one in zip(*seconds.values(), strict=True)]
+    return {part: ratios(mine, totals) for part, mine in seconds.items()}
 
 
 def parts(scale: Scale) -> dict[str, Part]:
@@ -170,10 +174,9 @@ def parts(scale: Scale) -> dict[str, Part]:
 
         return one_turn
 
-    def bookkeeping(turn: int) -> Mapping[str, Sequence[float]]:
-        return {"share": curriculum_shares(scale, turn)}
-
-    return {name: of(engine) for name, engine in ENGINES.items()} | {"bookkeeping": bookkeeping}
+    return {name: of(engine) for name, engine in ENGINES.items()} | {
+        "shares": partial(shares, scale)
+    }
 
 
 def summary(raw: Raw) -> dict[str, Any]:
@@ -186,7 +189,7 @@ def summary(raw: Raw) -> dict[str, Any]:
             for name in ENGINES
             if name != "stock"
         },
-        "curriculum_share_of_a_step": spread(raw["bookkeeping"]["share"]),
+        "share_of_a_step": {part: spread(raw["shares"][part]) for part in SHARES},
     }
 
 

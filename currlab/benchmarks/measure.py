@@ -48,7 +48,7 @@ SCALES = {
         groups=(2, 32),
         lengths=(8, 64),
         problems=24,
-        repeats=3,
+        repeats=2,
         engines=("scratch",),
     ),
     "cpu": Scale(),

@@ -27,7 +27,7 @@ def lines(values: Mapping[Any, Any], indent: str = "") -> Iterator[str]:
             yield f"{title:<{WIDTH}}{told(value)}"
         elif is_table(value):
             yield f"{title} (medians)"
-            rows = table(value).to_string(float_format="{:.4g}".format).splitlines()
+            rows = table(value).to_string(float_format=number).splitlines()
             yield from (f"{indent}  {row}" for row in rows)
         else:
             yield title if value else f"{title}: none"
@@ -40,8 +40,17 @@ def is_spread(value: Any) -> bool:
 
 def told(spread: Mapping[str, float]) -> str:
     """A spread in words; a single number has none."""
-    low, middle, high = (f"{spread[name]:.4g}" for name in ("lowest", "median", "highest"))
+    low, middle, high = (number(spread[name]) for name in ("lowest", "median", "highest"))
     return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def number(value: float) -> str:
+    """Three digits that count: more of them are noise in a measured time.
+
+    >>> [number(x) for x in (0.012345, 1.0, 12.345, 12345.6)]
+    ['0.0123', '1', '12.3', '12,346']
+    """
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def is_table(value: Mapping[Any, Any]) -> bool:

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from currlab import benchmarks, cli
 from currlab.benchmarks import measure as m
+from currlab.benchmarks.pictures import dots, dots_in_words
 from currlab.benchmarks.text import lines
 
 
@@ -85,6 +86,18 @@ def test_text_has_spreads_tables_and_names_as_in_the_file():
         "nothing: none",
         "limit 50",
     ]
+
+
+def test_pictures_have_a_row_for_each_name_and_words_with_every_median():
+    spread = {"median": 2.0, "lowest": 1.0, "highest": 3.5}
+    columns = {"small": {"a": spread, "b": spread}, "large": {"a": spread, "b": spread}}
+    figure = dots(columns, "ms", "Costs", ("limit", 50.0))
+    (axes,) = figure.axes
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["a", "b"]
+    assert axes.get_xscale() == "log"
+    assert {line.get_label() for line in axes.lines} == {"small", "large", "limit"}
+    told = dots_in_words(columns, "Costs")
+    assert told == "Costs. a: 2 (small), 2 (large); b: 2 (small), 2 (large)."
 
 
 # ---------------------------------------------------------------- the command

@@ -65,7 +65,9 @@ def test_every_engine_is_measured():
         assert set(found[kind]) == names
     assert set(found["times_as_fast_as_stock"]) == names - {"stock"}
     assert min(spreads(found)) > 0
-    assert found["curriculum_share_of_a_step"]["highest"] < 1
+    shares = found["share_of_a_step"]
+    assert set(shares) == {"generation", "update", "curriculum"}
+    assert all(share["highest"] < 1 for share in shares.values())
 
 
 def test_stock_trains_on_the_problems_that_our_engines_train_on():
