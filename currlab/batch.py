@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -39,6 +40,8 @@ def run_batch(jobs: Sequence[Job], said: Callable[[str], None] = print) -> int:
                 done += 1
                 said(f"{executed.notebook}\n{executed.html}")
     except KeyboardInterrupt:
+        # The kernel dies of it, too; asyncio would print that as a traceback on the way out.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         _tell(
             f"Stopped: {done} of {len(jobs)} finished and kept, {len(failed)} failed. The same "
             "command goes on with the rest."

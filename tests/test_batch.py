@@ -108,7 +108,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(write, tmp_path)
         time.sleep(0.05)
     # As a terminal does: to every process of the foreground group.
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=240)
     assert process.returncode == 130, errors
     assert errors.splitlines()[-1].startswith("Stopped: 1 of 2 finished and kept, 0 failed.")
     assert "Traceback" not in errors

@@ -9,6 +9,7 @@ import re
 from currlab.errors import CurrlabError
 from currlab.tasks import forms, gym, knights_knaves, lookup, numbers, pretext, programs, sequences
 from currlab.tasks.base import Task
+from currlab.tasks.variants import FORM
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 TASKS: dict[str, type[Task]] = {}
@@ -72,7 +73,8 @@ def _new_task(name: str) -> Task:
     if name in TASKS:
         return TASKS[name]()
     whole, separator, form = name.rpartition(forms.SEPARATOR)
-    if separator and not form.isdigit():
+    # What else stands after '@' in a dataset's name is reasoning-gym's: the model's context.
+    if separator and (FORM.fullmatch(form) or not name.startswith(gym.PREFIX)):
         return forms.FormTask(get_task(whole), form)
     if name.startswith(gym.PREFIX):
         return gym.GymTask(name)

@@ -107,7 +107,7 @@ def test_a_worker_that_was_taken_over_can_do_nothing(user, tmp_path):
     attacks = {name: line.replace("{folder}", str(tmp_path)) for name, line in ATTACKS.items()}
     script = tmp_path.parent / f"worker-{user}.py"
     script.write_text(WORKER.format(root=str(ROOT), attacks=json.dumps(attacks)))
-    for folder in (tmp_path.parent, tmp_path.parent.parent):
+    for folder in tmp_path.parents[:3]:  # pytest-xdist adds a folder to pytest's two
         folder.chmod(folder.stat().st_mode | 0o055) if user else None
     run = subprocess.run(
         [python, "-B", "-c", PARENT.format(user=user, calls=len(attacks)), str(ROOT), str(script)],
