@@ -1,4 +1,4 @@
-"""The project's performance figures: `currlab bench`, and what notebook 90 shows.
+"""The project's performance figures, as `currlab bench` measures and prints them.
 
 Every subject is a module with a `SUBJECT`; nothing heavy is imported before one is measured.
 """
