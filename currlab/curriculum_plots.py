@@ -62,12 +62,13 @@ def level_values(snapshots: Sequence[Mapping[str, Any]], name: str) -> pd.DataFr
     return table.rename(columns=level_of).T.rename_axis(index="level", columns="step")
 
 
-def values_over_steps(table: pd.DataFrame, y_label: str, title: str) -> Figure:
-    """A line for each level (row) of `level_values`; at most seven levels, spread evenly."""
-    kept = table
-    if len(table) > len(plots.COLOURS):
-        kept = table.iloc[np.linspace(0, len(table) - 1, len(plots.COLOURS)).round().astype(int)]
+def values_over_steps(table: pd.DataFrame, value_label: str, title: str) -> Figure:
+    """The numbers of `level_values` over steps: a line for each level; shades, if there are many."""
+    x_label = "optimiser step"
+    if len(table) > len(plots.COLOURS) and table.shape[1] > 1:
+        top = float(np.nanmax(table.to_numpy()))
+        return plots.heat({"": table}, x_label, "level", value_label, title, top=top)
     series = {
-        f"level {level}": (list(kept.columns), row.tolist()) for level, row in kept.iterrows()
+        f"level {level}": (list(table.columns), row.tolist()) for level, row in table.iterrows()
     }
-    return plots.lines(series, "optimiser step", y_label, title, markers=False)
+    return plots.lines(series, x_label, value_label, title, markers=False)

@@ -39,13 +39,32 @@ def test_nothing_chosen_yet_is_said():
         drawn.prompt_shares([], [1])
 
 
-@pytest.mark.parametrize("count", [1, 3, 16])
-def test_values_have_a_row_a_level_and_at_most_seven_lines(count):
-    shots = [{"Q": {f"sorting/{i}": i * step for i in range(1, count + 1)}} for step in (1, 2)]
-    table = drawn.level_values(shots, "Q")
+def value_table(levels, steps=2):
+    shots = [
+        {"Q": {f"sorting/{i}": i * step for i in range(1, levels + 1)}}
+        for step in range(1, steps + 1)
+    ]
+    return drawn.level_values(shots, "Q")
+
+
+@pytest.mark.parametrize("count", [1, 3, 7])
+def test_values_of_a_few_levels_have_a_line_each(count):
+    table = value_table(count)
     assert table.loc[1].tolist() == [1, 2]
     assert len(table) == count
     figure = drawn.values_over_steps(table, "Q", "values")
     labels = [line.get_label() for line in figure.axes[0].lines]
-    assert len(labels) == min(count, 7)
-    assert labels[-1] == f"level {count}"
+    assert labels == [f"level {level}" for level in range(1, count + 1)]
+
+
+@pytest.mark.parametrize("count", [8, 16])
+def test_values_of_many_levels_are_shades_and_no_level_is_left_out(count):
+    figure = drawn.values_over_steps(value_table(count), "Q", "values")
+    (cells,) = (m for m in figure.axes[0].collections if m.get_gid() == "cells")
+    assert cells.get_array().shape == (count, 2)
+    assert cells.get_clim() == (0, 2 * count)
+
+
+def test_values_after_one_step_are_drawn_whatever_their_number():
+    figure = drawn.values_over_steps(value_table(16, steps=1), "Q", "values")
+    assert len(figure.axes[0].lines) == 16

@@ -106,8 +106,23 @@ def test_stacked_shares_fill_the_whole_height_and_are_named():
 def test_changes_are_marked_within_the_steps_that_are_shown():
     table = pd.DataFrame({"a": [0.1, 0.2]}, pd.Index([10, 20], name="step"))
     assert lines(table, [5, 15]).html("").count("<img") == 1
-    marks = [p for p in lines(table, [5, 15]).parts if 'stroke="white"' in p]
-    assert len(marks) == 1
+    assert marks(lines(table, [5])) == []
+    assert len(marks(lines(table, [5, 15]))) == 1
+
+
+def test_hundreds_of_changes_are_a_few_dozen_marks_from_the_first_to_the_last():
+    table = pd.DataFrame({"a": [0.1, 0.2]}, pd.Index([0, 400], name="step"))
+    few, many = marks(lines(table, [0, 200, 400])), marks(lines(table, range(401)))
+    assert len(few) == 3
+    assert 20 < len(many) < 80
+    assert max(many) == pytest.approx(few[2], abs=6)
+    assert min(many) == pytest.approx(few[0], abs=6)
+
+
+def marks(picture):
+    """Where dotted lines stand, in pixels."""
+    drawn = [part for part in picture.parts if 'stroke="white"' in part]
+    return [float(x) for part in drawn for x in re.findall(r"M([\d.]+) ", part)]
 
 
 @pytest.mark.parametrize("values", [[0.0], [0.3, 0.3], [float("nan"), 2.0], [-5.0, 1e6]])
