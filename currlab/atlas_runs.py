@@ -13,7 +13,8 @@ from currlab.atlas import Paper
 from currlab.curricula import make_recipe
 from currlab.errors import CurrlabError
 from currlab.models import load_model
-from currlab.study import STUDIES, load_results
+from currlab.study import load_results
+from currlab.study_grids import STUDIES
 from currlab.training.config import TrainingConfig
 from currlab.training.scratch import ScratchTrainer
 from currlab.training.warm_up import warm_up

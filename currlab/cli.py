@@ -311,7 +311,7 @@ def study(
 ) -> None:
     """Compare recipes over seeds at an equal token budget; resumes."""
     from currlab import study as studies
-    from currlab import study_files, study_run, study_table
+    from currlab import study_files, study_grids, study_run, study_table
 
     if (name is None) != bool(select or levels or models):
         raise CurrlabError("Name a study or a YAML file, or choose --select, --levels and --model.")
@@ -320,13 +320,13 @@ def study(
     elif name.endswith((".yaml", ".yml")):
         chosen = study_files.read_studies(name)
     else:
-        chosen = (studies.find_study(name),)
+        chosen = (study_grids.find_study(name),)
     for one in chosen:
         study_table.check(one, baseline, ship)
     for one in chosen:
         saved = Path(root) / f"{one.name}.json"
         if table:
-            shipped = studies.STUDIES.get(one.name) == one
+            shipped = study_grids.STUDIES.get(one.name) == one
             path = studies.shipped_path(one.name) if shipped else saved
             results = studies.read_results(path)
         else:

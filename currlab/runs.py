@@ -178,6 +178,16 @@ class Run:
 
     # ------------------------------------------------------------ opening
 
+    def is_written_to(self) -> bool:
+        """Has another process the run open for writing?"""
+        if not (self.folder / ".lock").exists():
+            return False
+        try:
+            with FileLock(self.folder / ".lock", timeout=0):
+                return False
+        except Timeout:
+            return True
+
     def _acquire(self) -> None:
         lock = FileLock(self.folder / ".lock")
         try:

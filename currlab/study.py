@@ -1,8 +1,7 @@
-"""Recipes x seeds at an equal token budget, each run in its own folder; small results to ship.
+"""What a study leaves behind: results gathered from its runs, small enough to ship.
 
-A study is a grid of runs that share everything but the recipe and the seed, so that runs of equal
-seeds are pairs. `currlab.study_run` runs them, `currlab.study_table` compares them,
-`currlab.study_files` reads studies of your own.
+`currlab.study_grids` says what is run, `currlab.study_run` runs it, `currlab.study_table` compares
+the runs, `currlab.study_files` reads studies of your own.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import datetime
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,12 @@ import numpy as np
 import pandas as pd
 
 import currlab
-from currlab.curricula import Recipe, make_recipe
 from currlab.errors import CurrlabError
 from currlab.evaluation import evaluate
 from currlab.files import read_json, write_json_atomic
 from currlab.models import load_model
 from currlab.runs import Run, package_versions
+from currlab.study_grids import Contestant, Study, find_study
 from currlab.study_results import BASE, Results
 from currlab.training.config import TrainingConfig
 from currlab.training.policy import LanguagePolicy
@@ -34,97 +33,9 @@ from currlab.training.policy import LanguagePolicy
 PACKAGE = Path(currlab.__file__).parent
 # What a run's numbers depend on; a change elsewhere cannot make results stale.
 CODE = ("tasks", "models", "curricula", "training", "evaluation.py")
+# Often the same in every row.
+CONSTANT = ("engine", "task")
 STEP_COLUMNS = ("step", "tokens_generated", "reward", "zero_variance", "entropy", "length")
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """A recipe in a study: its label, strategies, their parameters, engine and seeds.
-
-    `dials` names strategies of the other dials, such as ``{"present": "cog_drift"}``.
-    """
-
-    label: str
-    select: str
-    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    engine: str = "scratch"
-    seeds: tuple[int, ...] | None = None
-    dials: Mapping[str, str] = field(default_factory=dict)
-
-    def recipe(self, seed: int = 0) -> Recipe:
-        return make_recipe(self.select, seed, self.settings, **self.dials)
-
-
-@dataclass(frozen=True)
-class Study:
-    """A grid of runs: contestants x seeds, everything else equal."""
-
-    name: str
-    config: TrainingConfig
-    contestants: tuple[Contestant, ...]
-    seeds: tuple[int, ...]
-
-    def runs(self) -> list[tuple[Contestant, int]]:
-        """All (contestant, seed), seed by seed, so that a stopped study has whole pairs."""
-        every = sorted({s for c in self.contestants for s in c.seeds or self.seeds})
-        return [
-            (c, seed) for seed in every for c in self.contestants if seed in (c.seeds or self.seeds)
-        ]
-
-    def folder(self, root: Path, contestant: Contestant, seed: int) -> Path:
-        return root / self.name / f"{contestant.label}-{seed}"
-
-
-STUDIES = {
-    "foundations": Study(
-        name="foundations",
-        config=TrainingConfig(
-            steps=100_000,
-            token_budget=900_000,
-            eval_every=20,
-            eval_problems=64,
-            checkpoint_every=100,
-        ),
-        contestants=(
-            Contestant("uniform", "uniform"),
-            Contestant("staged", "easy_to_hard"),
-            Contestant("target", "target"),
-            Contestant("sec", "sec"),
-            Contestant("sec-trl", "sec", engine="trl", seeds=(0, 1)),
-        ),
-        seeds=(0, 1, 2, 3, 4),
-    ),
-    # Ten of the sixteen levels are out of reach at the start: where choosing can matter most.
-    "select": Study(
-        name="select",
-        config=TrainingConfig(
-            levels={"sorting": tuple(range(1, 17))},
-            steps=100_000,
-            token_budget=600_000,
-            eval_every=20,
-            eval_problems=64,
-            checkpoint_every=100,
-        ),
-        contestants=(
-            *(
-                Contestant(name, name)
-                for name in ("uniform", "easy_to_hard", "sec", "dump", "bots", "pcl")
-            ),
-            # BOTS takes the best level only; this one also asks for its neighbours.
-            Contestant("bots-soft", "bots", {"bots": {"temperature": 0.1}}),
-        ),
-        seeds=tuple(range(8)),
-    ),
-}
-
-
-def find_study(name: str) -> Study:
-    if name not in STUDIES:
-        raise CurrlabError(f"Unknown study '{name}'; known studies are {', '.join(STUDIES)}.")
-    return STUDIES[name]
-
-
-# ---------------------------------------------------------------- results
 
 
 def gather(study: Study, root: Path) -> Results:
@@ -199,7 +110,7 @@ def _without_docstrings(source: str) -> ast.Module:
 
 
 def save_results(results: Results, path: Path) -> None:
-    """Write results small enough to ship: columns of rounded numbers."""
+    """Write results small enough to ship: columns of rounded numbers, or the one value of a column."""
     tables = {
         name: {column: _short(table[column]) for column in table}
         for name, table in (("evals", results.evals), ("steps", results.steps))
@@ -207,7 +118,9 @@ def save_results(results: Results, path: Path) -> None:
     write_json_atomic(path, {"meta": results.meta, **tables}, indent=None)
 
 
-def _short(column: pd.Series) -> list[Any]:
+def _short(column: pd.Series) -> Any:
+    if column.name in CONSTANT and column.nunique() == 1:
+        return column.iloc[0]
     if column.dtype.kind == "f":
         return [None if np.isnan(v) else round(float(v), 4) for v in column]
     return column.tolist()

@@ -26,7 +26,7 @@ import yaml
 from currlab.errors import CurrlabError
 from currlab.models.load import SHAPES, SHIPPED
 from currlab.parameters import whole_numbers
-from currlab.study import Contestant, Study
+from currlab.study_grids import Contestant, Study
 from currlab.study_results import BASE
 from currlab.training.config import TrainingConfig
 from currlab.training.launch import ENGINES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,10 +14,12 @@ from joblib import Parallel, delayed, parallel_config
 
 from currlab.errors import CurrlabError
 from currlab.runs import Run
-from currlab.study import Contestant, Study, gather
+from currlab.study import gather
+from currlab.study_grids import Contestant, Study
 from currlab.study_results import Results
 
 SECONDS_TO_CONNECT = 15
+SECONDS_BETWEEN_LOOKS = 0.5
 
 
 def run_one(study: Study, contestant: Contestant, seed: int, root: Path) -> str:
@@ -26,13 +29,12 @@ def run_one(study: Study, contestant: Contestant, seed: int, root: Path) -> str:
     from currlab.training.launch import launch
 
     torch.set_num_threads(1)
-    launch(
-        contestant.recipe(seed),
-        replace(study.config, seed=seed),
-        study.folder(root, contestant, seed),
-        contestant.engine,
-        progress=False,
-    )
+    folder = study.folder(root, contestant, seed)
+    # Workers outlive a study that was killed, and end what they had begun.
+    while Run(folder).is_written_to():
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    config = replace(study.config, seed=seed)
+    launch(contestant.recipe(seed), config, folder, contestant.engine, progress=False)
     return f"{contestant.label}-{seed}"
 
 

@@ -10,7 +10,7 @@ from currlab.atlas_browser import AtlasBrowser, paper_html
 from currlab.atlas_runs import LEVELS, example_config, example_figure, example_trainer, study_rows
 from currlab.errors import CurrlabError
 from currlab.lab.session import Session
-from currlab.study import STUDIES
+from currlab.study_grids import STUDIES
 
 COVERED = [paper for paper in all_papers() if paper.recipe]
 

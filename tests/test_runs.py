@@ -61,8 +61,12 @@ def test_other_config_is_refused_and_names_every_differing_key(tmp_path):
 
 
 def test_second_writer_is_refused_until_the_first_is_done(tmp_path):
-    with Run.open(tmp_path, CONFIG), pytest.raises(CurrlabError, match="Another process"):
-        Run.open(tmp_path, CONFIG)
+    assert not Run(tmp_path / "none").is_written_to()
+    with Run.open(tmp_path, CONFIG):
+        assert Run(tmp_path).is_written_to()
+        with pytest.raises(CurrlabError, match="Another process"):
+            Run.open(tmp_path, CONFIG)
+    assert not Run(tmp_path).is_written_to()
     Run.open(tmp_path, CONFIG).close()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +10,10 @@ import pandas as pd
 import pytest
 
 from currlab import study as studies
-from currlab import study_run
+from currlab import study_grids, study_run
 from currlab.errors import CurrlabError
 from currlab.runs import Run
-from currlab.study import Contestant, Study
+from currlab.study_grids import Contestant, Study
 from currlab.study_results import BASE, Results, first_crossing
 from currlab.training.config import TrainingConfig
 
@@ -113,7 +114,7 @@ def test_results_survive_being_shipped(results, tmp_path, monkeypatch):
     studies.save_results(results, path)
     json.loads(path.read_text(), parse_constant=pytest.fail)  # NaN is not JSON
     monkeypatch.setattr(studies, "shipped_path", lambda name: path)
-    monkeypatch.setitem(studies.STUDIES, "small", SMALL)
+    monkeypatch.setitem(study_grids.STUDIES, "small", SMALL)
     loaded = studies.load_results("small")
     expected = results.evals.round(4)
     pd.testing.assert_frame_equal(loaded.evals, expected, check_dtype=False)
@@ -131,7 +132,7 @@ def test_unknown_studies_are_named():
     with pytest.raises(
         CurrlabError, match="Unknown study 'x'; known studies are foundations, select"
     ):
-        studies.find_study("x")
+        study_grids.find_study("x")
 
 
 def test_the_hash_of_the_code_ignores_words_and_notices_logic(tmp_path):
@@ -167,6 +168,23 @@ def test_a_study_runs_resumes_and_says_how_long(tmp_path, workers, capsys):
     pd.testing.assert_frame_equal(results.steps, again.steps)
 
 
+def test_a_run_that_a_worker_of_a_killed_study_still_writes_is_waited_for(tmp_path):
+    contestant, seed = SMALL.runs()[0]
+    study_run.run_one(SMALL, contestant, seed, tmp_path)
+    folder = SMALL.folder(tmp_path, contestant, seed)
+    settings = Run(folder).config
+    finished = (folder / "results.json").read_bytes()
+    (folder / "results.json").unlink()
+    with ThreadPoolExecutor(1) as pool:
+        with Run.open(folder, settings):
+            waiting = pool.submit(study_run.run_one, SMALL, contestant, seed, tmp_path)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=1.5)
+            (folder / "results.json").write_bytes(finished)
+        assert waiting.result(timeout=30) == "uniform-0"
+    assert (folder / "results.json").read_bytes() == finished
+
+
 def test_a_dask_cluster_gives_the_same_table(tmp_path):
     """Two workers on loopback, without a dashboard."""
     from distributed import LocalCluster
@@ -193,14 +211,14 @@ def test_a_scheduler_that_does_not_answer_is_named(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", studies.STUDIES)
+@pytest.mark.parametrize("name", study_grids.STUDIES)
 def test_shipped_results_are_not_stale(name, tmp_path):
     """The shipped runs' first step must be what this code gives, and their grid today's grid.
 
     The hash of the code says whether anything changed at all; if it did, one step of every scratch
     contestant is run again, and equal numbers mean that the change did not touch the results.
     """
-    study, results = studies.find_study(name), studies.load_results(name)
+    study, results = study_grids.find_study(name), studies.load_results(name)
     remake = f"the shipped results of '{name}' are stale: run `make study`"
     assert studies.complete(results.meta["study"]) == studies.study_meta(study)["study"], remake
     if results.meta["code"] == studies.code_hash():

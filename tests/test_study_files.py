@@ -6,8 +6,8 @@ import pytest
 
 from currlab import study_files
 from currlab.errors import CurrlabError
-from currlab.study import Contestant
 from currlab.study_files import make_studies, parse_levels, read_studies
+from currlab.study_grids import Contestant
 
 GOOD = """
 seeds: 0-2, 7

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from currlab import study as studies
+from currlab import study_grids
 from currlab.cli import app
 from currlab.errors import CurrlabError
 from currlab.study_results import BASE, Results
@@ -90,13 +90,13 @@ def test_an_unknown_baseline_is_named():
         compare(results_of({"uniform": fan(0.4)}), "nobody")
 
 
-@pytest.mark.parametrize("name", studies.STUDIES)
+@pytest.mark.parametrize("name", study_grids.STUDIES)
 def test_shipped_results_have_a_table(name):
     done = CliRunner().invoke(app, ["study", name, "--table"], catch_exceptions=False)
     assert done.exit_code == 0
     lines = done.stdout.splitlines()[1:]
     assert [line.split()[0] for line in lines] == [
-        c.label for c in studies.STUDIES[name].contestants
+        c.label for c in study_grids.STUDIES[name].contestants
     ]
 
 
