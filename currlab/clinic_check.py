@@ -1,7 +1,7 @@
 """How far can `diagnose` be trusted? The clinic's runs on seeds and a task that no threshold saw.
 
-``python -m currlab.clinic_check`` makes the runs (many minutes on one core; what is there is not made
-again), prints the table and writes it to ``clinic.json``.
+``python -m currlab.clinic_check`` makes the runs (a quarter of an hour on one core; what is there is
+not made again), prints the table and writes it to ``clinic.json``; with ``--ship`` into the package.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import torch
 from currlab import clinic
 from currlab.diagnose import diagnose
 from currlab.evidence import THRESHOLDS
-from currlab.files import write_json_atomic
+from currlab.files import read_json, write_json_atomic
 from currlab.runs import Run, package_versions
 from currlab.training.records import learner_record
 
@@ -61,9 +62,20 @@ def summary(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     return shown.unstack("task")
 
 
+def shipped_path() -> Path:
+    """Where the package keeps the table."""
+    return Path(str(files("currlab") / "results" / "clinic.json"))
+
+
+def shipped() -> dict[str, Any]:
+    """The measurement that comes with the package: `rows` as `examine` gives them, and `meta`."""
+    return read_json(shipped_path())
+
+
 @click.command()
 @click.option("--out", default="runs/clinic", show_default=True, help="Folder of the runs.")
-def main(out: str) -> None:
+@click.option("--ship", is_flag=True, help="Also write the table into the package.")
+def main(out: str, ship: bool) -> None:
     """Measure the detectors on the clinic's runs."""
     torch.set_num_threads(1)
     rows = []
@@ -79,8 +91,9 @@ def main(out: str) -> None:
         "date": datetime.date.today().isoformat(),
         "command": "python -m currlab.clinic_check",
     }
-    write_json_atomic(Path(out) / "clinic.json", {"meta": meta, "rows": rows})
-    click.echo(Path(out) / "clinic.json")
+    for path in [Path(out) / "clinic.json"] + ([shipped_path()] if ship else []):
+        write_json_atomic(path, {"meta": meta, "rows": rows})
+        click.echo(path)
 
 
 if __name__ == "__main__":

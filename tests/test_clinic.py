@@ -13,6 +13,7 @@ from currlab.curricula.data import Clock, Group, Pick, Rollout, Score, View
 from currlab.curricula.update.grpo import GRPO
 from currlab.diagnose import diagnose
 from currlab.errors import CurrlabError
+from currlab.evidence import THRESHOLDS
 from currlab.files import read_json, write_json_atomic
 from currlab.models import build_tokenizer
 from currlab.tasks import get_task
@@ -196,3 +197,47 @@ def test_the_summary_counts_the_first_finding():
     ]
     table = clinic_check.summary(rows)
     assert table.loc["uniform"].to_dict() == {"sorting": "1 of 2", "brackets": "1 of 1"}
+
+
+# ---------------------------------------------------------------- the measurement that is shipped
+
+
+@pytest.fixture(scope="module")
+def measured():
+    return clinic_check.shipped()
+
+
+def test_the_shipped_measurement_is_whole_and_of_today_s_thresholds(measured):
+    remake = "run `python -m currlab.clinic_check --ship`"
+    assert measured["meta"]["thresholds"] == asdict(THRESHOLDS), remake
+    places = {(row["case"], row["task"], row["seed"]) for row in measured["rows"]}
+    cases = [*FAILURES, *HEALTHY]
+    tasks, seeds = clinic_check.TASKS, clinic_check.SEEDS
+    assert places == {(c, task, seed) for c in cases for task in tasks for seed in seeds}, remake
+    for row in measured["rows"]:
+        assert row["right"] == (row["found"][0] == row["expected"])
+
+
+@pytest.mark.parametrize("task", clinic_check.TASKS)
+@pytest.mark.parametrize("seed", clinic_check.SEEDS)
+def test_unseen_failures_are_named_seven_times_in_eight_without_a_false_alarm(measured, task, seed):
+    mine = [row for row in measured["rows"] if (row["task"], row["seed"]) == (task, seed)]
+    failures = [row for row in mine if row["expected"] != "healthy"]
+    assert len(failures) == 8
+    assert sum(row["right"] for row in failures) >= 7, [r for r in failures if not r["right"]]
+    alarms = [row for row in mine if row["expected"] == "healthy" and row["found"] != ["healthy"]]
+    assert not alarms
+
+
+def test_a_healthy_run_that_wastes_most_of_its_groups_is_among_the_measured(measured):
+    late = [row for row in measured["rows"] if row["case"] == "late_stage"]
+    assert any(row["zero_variance"] > 0.8 and row["found"] == ["healthy"] for row in late)
+
+
+def test_the_shipped_rows_are_what_the_code_gives(measured, tmp_path):
+    """One cheap case again; the others would take minutes."""
+    row = clinic_check.examine("vanishing_tags", "sorting", 3, tmp_path / "run")
+    place = ("vanishing_tags", "sorting", 3)
+    (stored,) = (r for r in measured["rows"] if (r["case"], r["task"], r["seed"]) == place)
+    assert row["found"] == stored["found"]
+    assert row["zero_variance"] == pytest.approx(stored["zero_variance"], abs=0.02)
