@@ -43,7 +43,7 @@ class Cockpit:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.status, self.log = widgets.HTML(), widgets.HTML()
-        self._complaint, self._start = "", session.snapshot().recipe
+        self._complaint, self._failure, self._start = "", "", session.snapshot().recipe
         self._place = f"<small>{html.escape(where_kept(session))}</small>"
         self.views = [PanelView(panel) for panel in PANELS]
         self.mixture = MixtureSlider(session)
@@ -124,8 +124,8 @@ class Cockpit:
                 await asyncio.sleep(max(SECONDS_BETWEEN_LOOKS, rest))
         except Exception as error:
             # A task's error is heard by nobody: say it where the learner looks.
-            told = html.escape(f"{type(error).__name__}: {error}")
-            self.status.value += f'<div class="trouble">This view has failed: {told}</div>'
+            self._failure = f"This view has failed: {type(error).__name__}: {error}"
+            self._show_status(self.session.snapshot())
             raise
 
     def refresh(self, snapshot: Snapshot) -> float:
@@ -141,7 +141,7 @@ class Cockpit:
         return time.perf_counter() - started
 
     def _show_status(self, snapshot: Snapshot) -> None:
-        trouble = self._complaint or snapshot.refused or snapshot.error
+        trouble = self._failure or self._complaint or snapshot.refused or snapshot.error
         self.status.value = status_html(snapshot, self.session.trainer.config.steps, trouble)
         self.log.value = log_html(snapshot.steering, self._start) + self._place
         paused = snapshot.state == "paused"

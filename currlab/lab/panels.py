@@ -83,8 +83,8 @@ def thinned(table: pd.DataFrame, how: str) -> pd.DataFrame:
     if len(table) <= POINTS:
         return table
     width = stretch(int(table.index[-1]), POINTS)
-    until = (-(-table.index // width) * width).where(lambda end: end <= table.index[-1])
-    return table.groupby(until.fillna(table.index[-1]).astype(int)).agg(how).rename_axis("step")
+    until = np.minimum(-(-table.index // width) * width, table.index[-1])
+    return table.groupby(until).agg(how).rename_axis("step")
 
 
 def kept_numbers(snapshot: Snapshot) -> dict[str, tuple[str, str]]:

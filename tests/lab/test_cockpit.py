@@ -3,6 +3,7 @@
 import asyncio
 import re
 import threading
+from dataclasses import replace
 
 import ipywidgets as widgets
 import pytest
@@ -16,7 +17,7 @@ from currlab.errors import CurrlabError
 from currlab.lab.cockpit import Cockpit
 from currlab.lab.dials import parameter_widget
 from currlab.lab.live_cell import live
-from currlab.lab.panels import PANELS, overview
+from currlab.lab.panels import PANELS, POINTS, overview
 from currlab.lab.session import Session
 from currlab.lab.views import time_words
 
@@ -173,6 +174,8 @@ def test_a_view_that_fails_says_so(finished, monkeypatch):
     with pytest.raises(ValueError, match="ink"):
         follow_to_the_end(cockpit)
     assert "no &lt;ink&gt; left" in cockpit.status.value
+    cockpit._complain("")  # a slider that is moved afterwards does not hide it
+    assert "no &lt;ink&gt; left" in cockpit.status.value
 
 
 def test_the_buttons_pause_step_and_stop_a_running_session():
@@ -214,6 +217,21 @@ def test_panels_and_the_overview_are_made_from_the_same_numbers(finished):
         assert words.startswith(f"{panel.title}. Up to step 6: ")
         assert words in page
     assert page.count("<table") == len(PANELS)
+
+
+@pytest.mark.parametrize("steps", [POINTS, POINTS + 1, 2 * POINTS + 1])
+def test_a_long_run_is_drawn_in_stretches_that_end_at_its_last_step(finished, steps):
+    first = finished.snapshot()
+    records = tuple(replace(first.steps[i % 6], step=i + 1) for i in range(steps))
+    snapshot = replace(first, steps=records, evaluations=())
+    assert overview(snapshot).count("<table") == len(PANELS)
+    for panel in PANELS:
+        table = panel.table(snapshot, "")
+        across = table.columns if table.columns.name == "step" else table.index
+        assert across[-1] == steps, panel.title
+        assert across.is_monotonic_increasing
+        assert across.is_unique
+        assert len(across) <= POINTS
 
 
 def test_panels_of_nothing_are_empty():
