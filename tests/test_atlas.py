@@ -92,20 +92,20 @@ def test_a_paper_s_state_is_that_of_the_strategies_that_name_it():
 
 
 def test_a_new_strategy_changes_the_state_and_the_stale_mark_is_found(naming):
-    assert find_paper("TAROT").state == "not yet"
-    naming("TAROT", state="inspired")
-    assert find_paper("TAROT").state == "inspired"
+    assert find_paper("ThinkFL").state == "not yet"
+    naming("ThinkFL", state="inspired")
+    assert find_paper("ThinkFL").state == "inspired"
     (wrong,) = atlas_tables.inconsistencies(PAPERS)
-    assert "TAROT" in wrong
+    assert "ThinkFL" in wrong
     assert "not yet" in wrong
-    assert atlas_tables.inconsistencies(changed("TAROT", uncovered="")) == []
+    assert atlas_tables.inconsistencies(changed("ThinkFL", uncovered="")) == []
 
 
 def test_the_most_faithful_of_several_strategies_counts(naming):
     assert find_paper("QwenLong-L1").state == "inspired"
     naming("QwenLong-L1")
     assert find_paper("QwenLong-L1").state == "implemented"
-    assert find_paper("QwenLong-L1").recipe == {"select": "made_up"}
+    assert find_paper("QwenLong-L1").recipe["select"] == "made_up"
 
 
 def test_a_strategy_that_names_an_unknown_paper_is_found(naming):
@@ -116,8 +116,8 @@ def test_a_strategy_that_names_an_unknown_paper_is_found(naming):
 
 
 def test_a_strategy_of_a_dial_that_the_paper_does_not_turn_is_found(naming):
-    naming("ToolRL")
-    (wrong,) = atlas_tables.inconsistencies(changed("ToolRL", uncovered=""))
+    naming("Self-Rewarding PPO")
+    (wrong,) = atlas_tables.inconsistencies(changed("Self-Rewarding PPO", uncovered=""))
     assert "turns reward, but 'made_up' turns select" in wrong
 
 
@@ -137,7 +137,7 @@ def test_a_strategy_of_a_dial_that_the_paper_does_not_turn_is_found(naming):
     ],
 )
 def test_a_broken_row_is_found(fields, told):
-    wrong = atlas_tables.inconsistencies(changed("TAROT", **fields))
+    wrong = atlas_tables.inconsistencies(changed("ThinkFL", **fields))
     assert any(told in sentence for sentence in wrong), wrong
 
 

@@ -36,7 +36,7 @@ def test_a_paper_about_the_warm_up_starts_from_the_base_and_warms_it_up(monkeypa
     assert trainer.recipe.select.name == "uniform"
 
 
-@pytest.mark.parametrize(("name", "told"), [("TAROT", "not here yet"), ("83", "survey")])
+@pytest.mark.parametrize(("name", "told"), [("ThinkFL", "not here yet"), ("83", "survey")])
 def test_what_nothing_covers_cannot_run(name, told):
     with pytest.raises(CurrlabError, match=told):
         example_trainer(find_paper(name))
@@ -59,7 +59,7 @@ def test_study_rows_are_the_studies_that_had_the_paper_s_strategy():
     with_sec = [s.name for s in STUDIES.values() if any(c.select == "sec" for c in s.contestants)]
     assert rows["study"].tolist() == with_sec
     assert ((rows["final"] > 0) & (rows["final"] < 1)).all()
-    assert study_rows(find_paper("TAROT")).empty
+    assert study_rows(find_paper("ThinkFL")).empty
 
 
 def test_pages_escape_what_they_show():

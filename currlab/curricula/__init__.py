@@ -2,10 +2,14 @@
 
 from currlab.curricula.core import Recipe
 from currlab.curricula.data import Catalog, Clock, Group, Pick, Rollout, Score, View
+from currlab.curricula.present import context as _context
 from currlab.curricula.present import explain as _explain
 from currlab.curricula.present import formats as _formats
 from currlab.curricula.present import hints as _hints
+from currlab.curricula.present import masks as _masks
+from currlab.curricula.present import noise as _noise
 from currlab.curricula.present import plain as _plain
+from currlab.curricula.present import pretext as _pretext
 from currlab.curricula.present import rewrites as _rewrites
 from currlab.curricula.registry import STRATEGIES as _STRATEGIES
 from currlab.curricula.registry import (
@@ -15,6 +19,12 @@ from currlab.curricula.registry import (
     register,
 )
 from currlab.curricula.reward import exact as _exact
+from currlab.curricula.reward import group as _group
+from currlab.curricula.reward import length as _length
+from currlab.curricula.reward import likelihood as _likelihood
+from currlab.curricula.reward import parts as _parts
+from currlab.curricula.reward import schedules as _reward_schedules
+from currlab.curricula.reward import tiers as _tiers
 from currlab.curricula.sample import adaptive as _adaptive
 from currlab.curricula.sample import filters as _filters
 from currlab.curricula.sample import fixed as _fixed
@@ -45,7 +55,17 @@ STRATEGY_MODULES = (
     _hints,
     _explain,
     _rewrites,
+    _context,
+    _noise,
+    _masks,
+    _pretext,
     _exact,
+    _tiers,
+    _reward_schedules,
+    _parts,
+    _group,
+    _length,
+    _likelihood,
     _adaptive,
     _filters,
     _fixed,

@@ -21,7 +21,7 @@ from currlab.training.collect import Collector, with_advantages
 POOL = Catalog.of({"sorting": range(2, 8)}, pool=10)
 RATES = dict(zip(POOL.arms, [0.95, 0.8, 0.6, 0.4, 0.2, 0.05], strict=True))
 # These read hidden states or logits, if anything, and ask for no answers.
-READING = ("pcl", "uds", "difficulty_probe")
+READING = ("pcl", "uds", "difficulty_probe", "token_curriculum")
 PROBING = sorted(
     n
     for n, c in STRATEGIES.items()

@@ -107,6 +107,8 @@ TABLE = [
     ("promotion", {}, "nothing at the top", "waits at level 6"),
     ("reward_pool", {"visits": 1}, "all alike", "few mastered"),
     ("uds", {"diversity": 0.0}, "long answers", "long answers"),
+    # Sure and unsure places are found in answers of any level, and this learner is unsure alike.
+    ("token_curriculum", {}, "anything", "anything"),
 ]
 
 
