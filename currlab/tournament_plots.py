@@ -33,14 +33,16 @@ def interval_rows(table: pd.DataFrame, kinds: Sequence[str], x_label: str, title
     """A row for each row of `table`, the first on top: a difference in points, and its interval.
 
     `table` has the columns recipe, kind and verdict, and the shares `difference`,
-    `difference_low` and `difference_high`. `kinds` are the kinds in the order of their colours and
-    markers, so that equal kinds look alike in all figures. A full marker is better or worse, an
-    empty one undecided. The figure grows with its rows.
+    `difference_low` and `difference_high`. `kinds` are all kinds, in the order of their colours and
+    markers, so that equal kinds look alike in figures that do not hold them all. A full marker is
+    better or worse, an empty one undecided. The figure grows with its rows.
     """
     figure, (axes,) = plots.new_figure(width=6.6, height=INCHES_BESIDES + INCHES_A_ROW * len(table))
     table = table.assign(place=np.arange(len(table)))
     for i, kind in enumerate(kinds):
         rows, look = table[table.kind == kind], {**plots.style(i), "markersize": 5.5}
+        if rows.empty:
+            continue
         middle, low, high = (100 * rows[column] for column in COLUMNS)
         axes.hlines(rows.place, low, high, color=look["color"], linestyle=look["linestyle"])
         look["linestyle"] = ""
