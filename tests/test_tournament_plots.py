@@ -34,7 +34,7 @@ def test_every_contestant_of_the_tournament_has_a_dial():
 
 
 def test_rows_stand_in_their_order_and_full_markers_are_verdicts():
-    figure = interval_rows(TABLE, ["select", "sample"], "points", "title")
+    figure = interval_rows(TABLE, ["select", "present", "sample"], "points", "title")
     (axes,) = figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["up", "flat", "down"]
     low, high = axes.get_ylim()
