@@ -193,7 +193,7 @@ def test_the_policy_answers_row_by_row_as_often_as_the_chance_says():
 # ---------------------------------------------------------------- strategies on the student
 
 # The student has neither logits nor hidden states, and these ask for nothing else.
-PLAYABLE = sorted({*strategy_names("select")} - {"uds", "difficulty_probe"})
+PLAYABLE = sorted({*strategy_names("select")} - {"uds", "difficulty_probe", "token_curriculum"})
 
 
 @pytest.mark.parametrize("name", PLAYABLE)
