@@ -18,6 +18,7 @@ def claims(case, results):
     assert [row["step"] for row in example["evals"]][-1] == example["steps"]
     at_start = {row["level"]: row["greedy"] for row in example["evals"] if row["step"] == 0}
     assert at_start[min(at_start)] > at_start[max(at_start)], "the levels straddle the frontier"
-    for row in results["studies"]:
+    long = [row for row in results["studies"] if row["study"] in ("foundations", "select")]
+    for row in long:  # in the short studies nothing is claimed of a single paper
         assert row["final"] > row["uniform"]
         assert row["tokens ratio"] < 1
