@@ -6,7 +6,7 @@ from currlab.page import folded, note, pairs, table
 from currlab.report_compare import MOST_LINES, curve_figure
 from currlab.report_entries import FoundStudy
 from currlab.report_run import flatten
-from currlab.study_results import BASE
+from currlab.study_results import BASE, default_baseline
 
 
 def study_section(study: FoundStudy) -> str:
@@ -17,7 +17,7 @@ def study_section(study: FoundStudy) -> str:
     results, meta = study.results, study.results.meta
     curve = results.curve()
     recipes = [name for name in curve.recipe.unique() if name != BASE]
-    baseline = "uniform" if "uniform" in recipes else recipes[0]
+    baseline = default_baseline(recipes)
     runs = {
         name: [
             (run.tokens.to_numpy(float), run.greedy.to_numpy(float))

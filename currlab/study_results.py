@@ -14,6 +14,11 @@ from scipy import stats
 BASE = "base"
 
 
+def default_baseline(recipes: Sequence[str]) -> str:
+    """What the others are compared with if nobody says: 'uniform' if it is there, else the first."""
+    return "uniform" if "uniform" in recipes else recipes[0]
+
+
 @dataclass(frozen=True)
 class Results:
     """A study's numbers: `evals` has a row per evaluation and level, `steps` one per step."""

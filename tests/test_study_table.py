@@ -114,7 +114,7 @@ OPTIONS += ["--token-budget", "9000"]
         (["select", "--select", "sec"], "Name a study"),
         (["none.yaml"], "cannot be read"),
         (["--select", "alchemy"], "Unknown select strategy 'alchemy'"),
-        (["--select", "sec"], "baseline 'uniform' is not among"),
+        (["--select", "sec", "--baseline", "uniform"], "baseline 'uniform' is not among"),
         (["--select", "uniform", "--levels", "sorting=99"], "no such level"),
         (["--select", "sec", "--levels", "sorting=1", "--levels", "sorting=2"], "once"),
         (["--levels", "sorting=1"], "at least one entry"),
