@@ -72,6 +72,15 @@ class View:
         changed = self.train_prompt is not None or self.answer is not None
         return bool(self.prefix) or changed or self.easier
 
+    @property
+    def trained_prompt(self) -> str:
+        """The prompt that the update conditions on."""
+        return self.prompt if self.train_prompt is None else self.train_prompt
+
+    def wanted(self, problem: Problem) -> str:
+        """A right answer to the problem in this view."""
+        return problem.answer if self.answer is None else self.answer
+
 
 @dataclass(frozen=True)
 class Score:

@@ -17,6 +17,7 @@ from currlab.tasks.text import slip
 Key = tuple[str, int, int]
 
 OPEN, CLOSE = "<answer>", "</answer>"
+THINK, END_THINK = "<think>", "</think>"
 PHRASES = ("Q: {}", "Problem: {}", "please {}", "now {}", "{} ?", "{}, please")
 # One prompt in five is a test prompt: 500 draws miss it with a chance of 1e-48.
 MAX_DRAWS = 500
@@ -167,7 +168,7 @@ class Task(ABC):
     def completion(self, problem: Problem, thought: bool = False) -> str:
         """A worked solution as the model should write it, with the thought or without."""
         steps = self.steps(problem) if thought else []
-        written = f"<think>{chr(10).join(steps)}</think>" if steps else ""
+        written = f"{THINK}{chr(10).join(steps)}{END_THINK}" if steps else ""
         return f"{written}{OPEN}{problem.answer}{CLOSE}"
 
 

@@ -27,6 +27,9 @@ from currlab.tasks.program_tests import (
 
 MAX_CLAUSES = 3
 MAX_DRAWS = 1000
+# Characters of a prompt with its worked solution, written thought included: what the tiny models'
+# context holds.
+LONGEST = 500
 # The kinds of value before, between and after the clauses, and which clauses are conditional.
 Shape = tuple[tuple[str, ...], tuple[bool, ...]]
 
@@ -47,14 +50,16 @@ class Programs(Task):
     max_level: ClassVar[int] = 9
 
     def draw(self, level: int, rng: random.Random) -> tuple[str, str]:
-        """Draws until every part of the program matters to its tests, and no constant passes them."""
+        """Draws until all is short enough, every part matters to the tests, and no constant passes."""
         for _ in range(MAX_DRAWS):
             kinds, conditional = rng.choice(shapes(level))
             steps = zip(itertools.pairwise(kinds), conditional, strict=True)
             clauses = [Clause.draw(kind, gives, when, rng) for (kind, gives), when in steps]
             prompt = f"f({kinds[0]}): {', '.join(clause.words for clause in clauses)}"
-            if tells_apart(tests_of(prompt), clauses):
-                return prompt, source(clauses)
+            problem = Problem(self.name, level, 0, prompt, source(clauses))
+            written = len(prompt + self.completion(problem, thought=True))
+            if written <= LONGEST and tells_apart(tests_of(prompt), clauses):
+                return prompt, problem.answer
         raise CurrlabError(f"No program of level {level} was found whose every part matters.")
 
     def tests(self, problem: Problem) -> Tests:

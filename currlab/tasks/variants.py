@@ -28,7 +28,7 @@ import string
 from dataclasses import dataclass
 
 from currlab.errors import CurrlabError
-from currlab.tasks.base import CLOSE, OPEN, Problem, Task, is_test_prompt, some_answers
+from currlab.tasks.base import CLOSE, OPEN, THINK, Problem, Task, is_test_prompt, some_answers
 from currlab.tasks.text import HIDDEN, check_number, check_share, hide, pieces
 
 MAX_OPTIONS = 26  # one letter each
@@ -161,7 +161,7 @@ def chunks(task: Task, problem: Problem, n: int | None = None, thought: bool = F
     items = [f"{line}\n" for line in steps[:-1]] + steps[-1:] if steps else list(problem.answer)
     n = max(1, len(items)) if n is None else n
     first, *others = ["".join(piece) for piece in pieces(items, n)] or [""]
-    return [("<think>" if steps else OPEN) + first, *others]
+    return [(THINK if steps else OPEN) + first, *others]
 
 
 def prefix(task: Task, problem: Problem, share: float, thought: bool = False) -> str:

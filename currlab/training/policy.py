@@ -13,7 +13,6 @@ from currlab.curricula.data import Rollout, View
 from currlab.models.tokenizer import prompt_ids, text_ids
 from currlab.training.references import References
 from currlab.training.rollouts import ROWS_AT_A_TIME, sample_completions
-from currlab.training.rows import trained_prompt
 
 
 class LanguagePolicy:
@@ -120,7 +119,7 @@ class LanguagePolicy:
 
         One array [prefix tokens] a rollout, given the prompt that the update conditions on.
         """
-        questions = [prompt_ids(trained_prompt(r.view), self.tokenizer) for r in rollouts]
+        questions = [prompt_ids(r.view.trained_prompt, self.tokenizer) for r in rollouts]
         prefixes = [r.token_ids[: r.prefix_len] for r in rollouts]
 
         def entropy(scores: Tensor, ids: Sequence[int]) -> Tensor:

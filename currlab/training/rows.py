@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
-from currlab.curricula.data import Demonstration, Group, Rollout, View
+from currlab.curricula.data import Demonstration, Group, Rollout
 from currlab.errors import CurrlabError
 from currlab.models.tokenizer import prompt_ids, text_ids
 
@@ -71,17 +71,12 @@ def policy_rows(
     Where a view credits a share of its prefix, `policy` says which tokens have the highest entropy.
     """
     views = {rollout.view for rollout, _ in kept}
-    questions = {view: prompt_ids(trained_prompt(view), tokenizer) for view in views}
+    questions = {view: prompt_ids(view.trained_prompt, tokenizer) for view in views}
     masks = _masks([rollout for rollout, _ in kept], policy)
     return [
         Row(questions[r.view], r.token_ids, mask, advantage, r.temperature or 1.0)
         for (r, advantage), mask in zip(kept, masks, strict=True)
     ]
-
-
-def trained_prompt(view: View) -> str:
-    """The prompt that the update conditions on."""
-    return view.prompt if view.train_prompt is None else view.train_prompt
 
 
 def _masks(rollouts: Sequence[Rollout], policy: LanguagePolicy | None) -> list[tuple[int, ...]]:
@@ -131,7 +126,7 @@ def prefix_rows(groups: Sequence[Group], tokenizer: PreTrainedTokenizerBase) -> 
     """The forced prefixes whose likelihood their views want raised, once a kept rollout."""
     return [
         Row(
-            prompt_ids(trained_prompt(rollout.view), tokenizer),
+            prompt_ids(rollout.view.trained_prompt, tokenizer),
             rollout.token_ids[: rollout.prefix_len],
             (1,) * rollout.prefix_len,
             rollout.view.prefix_nll,

@@ -19,10 +19,8 @@ from currlab.curricula.registry import knob, register
 from currlab.curricula.sample.filters import dropped
 from currlab.curricula.sample.fixed import FixedGroup
 from currlab.tasks import Problem, get_task
-from currlab.tasks.base import CLOSE, OPEN
+from currlab.tasks.base import CLOSE, END_THINK, OPEN, THINK
 from currlab.tasks.variants import chunks, told
-
-THINK, END_THINK = "<think>", "</think>"
 
 
 def guided(problem: Problem, solution: bool = False) -> View:

@@ -41,8 +41,7 @@ def judge(problem: Problem, rollouts: Sequence[Rollout]) -> list[Judged]:
     """Each rollout's answer beside the one that its view asks for."""
     found = []
     for rollout, right in zip(rollouts, is_correct(problem, rollouts), strict=True):
-        answer, asked = extract_answer(rollout.text), rollout.view.answer
-        wanted = problem.answer if asked is None else asked
+        answer, wanted = extract_answer(rollout.text), rollout.view.wanted(problem)
         found.append(Judged(right, None if answer is None else answer.strip(), wanted))
     return found
 

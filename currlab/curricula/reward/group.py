@@ -71,10 +71,7 @@ class ConsistencyBonus(Reward):
         self, problem: Problem, rollouts: Sequence[Rollout], policy: Policy, clock: Clock
     ) -> list[Score]:
         right = is_correct(problem, rollouts)
-        shown = [
-            r.view.prompt if r.view.train_prompt is None else r.view.train_prompt for r in rollouts
-        ]
-        texts = [(prompt, r.text) for prompt, r in zip(shown, rollouts, strict=True)]
+        texts = [(rollout.view.trained_prompt, rollout.text) for rollout in rollouts]
         accurate = [text for text, hit in zip(texts, right, strict=True) if hit]
         different = list(dict.fromkeys(accurate))
         sure = dict(zip(different, self.confidences(different, policy).tolist(), strict=True))

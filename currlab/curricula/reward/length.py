@@ -12,12 +12,12 @@ from typing import ClassVar
 
 from currlab.curricula.core import Plan, Present, Reward
 from currlab.curricula.data import Clock, Group, Pick, Policy, Rollout, Score, View
-from currlab.curricula.present.explain import END_THINK, THINK
 from currlab.curricula.registry import knob, register
 from currlab.curricula.reward.exact import is_correct
 from currlab.curricula.sample.filters import dropped
 from currlab.curricula.sample.fixed import FixedGroup
 from currlab.tasks import Problem
+from currlab.tasks.base import END_THINK, THINK
 
 # Samples of a problem from which an exit group takes its thought.
 PATHS = 2
@@ -28,7 +28,7 @@ def sampled(rollout: Rollout) -> int:
     return len(rollout.token_ids) - rollout.prefix_len
 
 
-def thought_of(text: str) -> str:
+def closed_thought(text: str) -> str:
     """What stands between the tags of a completion that begins with a thought; else nothing."""
     thought, closed, _ = text.removeprefix(THINK).partition(END_THINK)
     return thought if closed and text.startswith(THINK) else ""
@@ -211,7 +211,9 @@ class ExitGroup(FixedGroup, Present, Reward):
     def exits(self, group: Group) -> list[str]:
         """The starts that completions are forced to begin with, shortest first; [] without a thought."""
         thoughts = [
-            (r.score.correct, thought) for r in group.rollouts if (thought := thought_of(r.text))
+            (r.score.correct, thought)
+            for r in group.rollouts
+            if (thought := closed_thought(r.text))
         ]
         if not thoughts:
             return []

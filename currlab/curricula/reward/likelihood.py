@@ -12,9 +12,8 @@ from currlab.curricula.registry import knob, register
 from currlab.curricula.reward.exact import is_correct
 from currlab.errors import CurrlabError
 from currlab.tasks import Problem
-from currlab.tasks.base import CLOSE, OPEN
+from currlab.tasks.base import CLOSE, END_THINK, OPEN, THINK
 
-THINK, END_THINK = "<think>", "</think>"
 NO_THOUGHT = "no thought"
 
 
@@ -73,8 +72,7 @@ class LikelihoodGain(Reward):
 
 def _answer(problem: Problem, rollout: Rollout) -> str:
     """What is right in the form that the problem was shown in, as the model should write it."""
-    answer = problem.answer if rollout.view.answer is None else rollout.view.answer
-    return f"{OPEN}{answer}{CLOSE}"
+    return f"{OPEN}{rollout.view.wanted(problem)}{CLOSE}"
 
 
 def _gains(
