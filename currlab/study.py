@@ -1,7 +1,8 @@
 """What a study leaves behind: results gathered from its runs, small enough to ship.
 
-`currlab.study_grids` says what is run, `currlab.study_run` runs it, `currlab.study_table` compares
-the runs, `currlab.study_files` reads studies of your own.
+`currlab.study_plan` says what a study is and `currlab.study_grids` which there are;
+`currlab.study_run` runs one, `currlab.study_table` compares its runs, `currlab.study_files` reads
+studies of your own.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from currlab.evaluation import evaluate
 from currlab.files import read_json, write_json_atomic
 from currlab.models import load_model
 from currlab.runs import Run, package_versions
-from currlab.study_grids import Contestant, Study, find_study
+from currlab.study_grids import find_study
+from currlab.study_plan import Contestant, Study
 from currlab.study_results import BASE, Results
 from currlab.training.config import TrainingConfig
 from currlab.training.policy import LanguagePolicy

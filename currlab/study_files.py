@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ import yaml
 from currlab.errors import CurrlabError
 from currlab.models.load import SHAPES, SHIPPED
 from currlab.parameters import whole_numbers
-from currlab.study_grids import Contestant, Study
+from currlab.study_plan import Contestant, Study
 from currlab.study_results import BASE
 from currlab.training.config import TrainingConfig
 from currlab.training.launch import ENGINES
@@ -133,9 +134,25 @@ def _contestant(given: Any) -> Contestant:
         raise CurrlabError(
             f"'dials' are strategies by dial, such as {{present: plain}}; got {dials!r}."
         )
+    if entry.get("warm_up") is not None:
+        _check_warm_up(entry["warm_up"])
     contestant = Contestant(**entry)
     contestant.recipe()
     return contestant
+
+
+def _check_warm_up(given: Any) -> None:
+    """Arguments by name of `warm_up`; their values are checked by itself, at the run's start."""
+    # It needs TRL, which most studies do without.
+    from currlab.training.warm_up import warm_up
+
+    if not isinstance(given, dict):
+        raise CurrlabError(
+            f"'warm_up' holds arguments of a warm-up, such as {{steps: 80}}; got {given!r}."
+        )
+    # The seed is the run's.
+    allowed = set(signature(warm_up).parameters) - {"model", "tokenizer", "select", "seed"}
+    _known(given, allowed, "A warm-up")
 
 
 def parse_levels(text: str) -> tuple[str, str]:
@@ -163,7 +180,7 @@ def _typed(key: str, value: Any) -> Any:
         fits = isinstance(value, allowed) and not isinstance(value, bool)
         fits = fits or (value is None and kind.endswith("None"))
     else:
-        fits = True
+        fits = kind != "bool" or isinstance(value, bool)
     if not fits:
         raise CurrlabError(f"'{key}' must be of type {kind}; got {value!r}.")
     return value

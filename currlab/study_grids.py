@@ -1,59 +1,11 @@
-"""The grids of runs that the package's own studies consist of.
-
-A study is a grid of runs that share everything but the recipe and the seed, so that runs of equal
-seeds are pairs.
-"""
+"""The package's own studies: those of the select dial, and all of them by name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-
-from currlab.curricula import Recipe, make_recipe
-from currlab.curricula.registry import dials_of, strategy_class
 from currlab.errors import CurrlabError
+from currlab.study_dials import DIAL_STUDIES
+from currlab.study_plan import Contestant, Study, on_its_dials
 from currlab.training.config import TrainingConfig
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """A recipe in a study: its label, strategies, their parameters, engine and seeds.
-
-    `dials` names strategies of the other dials, such as ``{"present": "cog_drift"}``.
-    """
-
-    label: str
-    select: str
-    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    engine: str = "scratch"
-    seeds: tuple[int, ...] | None = None
-    dials: Mapping[str, str] = field(default_factory=dict)
-
-    def recipe(self, seed: int = 0) -> Recipe:
-        return make_recipe(self.select, seed, self.settings, **self.dials)
-
-
-@dataclass(frozen=True)
-class Study:
-    """A grid of runs: contestants x seeds, everything else equal."""
-
-    name: str
-    config: TrainingConfig
-    contestants: tuple[Contestant, ...]
-    seeds: tuple[int, ...]
-
-    def runs(self) -> list[tuple[Contestant, int]]:
-        """All (contestant, seed), seed by seed, so that a stopped study has whole pairs."""
-        every = sorted({s for c in self.contestants for s in c.seeds or self.seeds})
-        return [
-            (c, seed) for seed in every for c in self.contestants if seed in (c.seeds or self.seeds)
-        ]
-
-    def folder(self, root: Path, contestant: Contestant, seed: int) -> Path:
-        return root / self.name / f"{contestant.label}-{seed}"
-
 
 # Every strategy that chooses problems or plans rollouts for a GRPO run. The orders of worked answers
 # (climb, itool, uds) belong to the warm-up and are compared in notebooks 10 and 14.
@@ -88,11 +40,6 @@ _SAMPLE = (
     "entropy_temperature",
     "rare_successes",
 )
-
-
-def _on_its_dials(name: str) -> Contestant:
-    """A strategy in every slot that it turns, problems chosen uniformly."""
-    return Contestant(name, "uniform", dials=dict.fromkeys(dials_of(strategy_class(name)), name))
 
 
 def _short_runs(levels: range) -> TrainingConfig:
@@ -160,7 +107,7 @@ STUDIES = {
         config=_short_runs(range(1, 17)),
         contestants=(
             *(Contestant(name, name) for name in _SELECT),
-            *(_on_its_dials(name) for name in _SAMPLE),
+            *(on_its_dials(name) for name in _SAMPLE),
             Contestant("random-reward", "uniform", dials={"reward": "random"}),
         ),
         seeds=tuple(range(11)),
@@ -168,32 +115,7 @@ STUDIES = {
     # The tournament's mixture is mostly hopeless at the start; these are not.
     "mastered": _mixture("mastered", range(1, 7)),
     "reachable": _mixture("reachable", range(4, 8)),
-    # One level that the warm-up model never solves: plain GRPO has nothing to begin with. Eight seeds
-    # allow six comparisons.
-    "present": Study(
-        name="present",
-        config=TrainingConfig(
-            levels={"sorting": (8,)},
-            steps=100_000,
-            token_budget=100_000,
-            prompts_per_step=16,
-            max_new_tokens=24,
-            eval_every=20,
-            eval_problems=64,
-            checkpoint_every=50,
-        ),
-        contestants=(
-            Contestant("uniform", "uniform"),
-            *map(_on_its_dials, ("prefix_rft", "adhint", "mirage", "egsr", "cog_drift")),
-            Contestant(
-                "uft-imitating",
-                "uniform",
-                {"uft": {"imitation": 0.1, "until": 0.8}},
-                dials={"present": "uft"},
-            ),
-        ),
-        seeds=tuple(range(8)),
-    ),
+    **DIAL_STUDIES,
 }
 
 

@@ -15,7 +15,7 @@ from joblib import Parallel, delayed, parallel_config
 from currlab.errors import CurrlabError
 from currlab.runs import Run
 from currlab.study import gather
-from currlab.study_grids import Contestant, Study
+from currlab.study_plan import Contestant, Study
 from currlab.study_results import Results
 
 SECONDS_TO_CONNECT = 15
@@ -34,7 +34,8 @@ def run_one(study: Study, contestant: Contestant, seed: int, root: Path) -> str:
     while Run(folder).is_written_to():
         time.sleep(SECONDS_BETWEEN_LOOKS)
     config = replace(study.config, seed=seed)
-    launch(contestant.recipe(seed), config, folder, contestant.engine, progress=False)
+    recipe, first = contestant.recipe(seed), contestant.warm_up
+    launch(recipe, config, folder, contestant.engine, progress=False, warm_up=first)
     return f"{contestant.label}-{seed}"
 
 

@@ -11,7 +11,8 @@ import pandas as pd
 from currlab import statistics
 from currlab.errors import CurrlabError
 from currlab.statistics import Interval
-from currlab.study_grids import STUDIES, Study
+from currlab.study_grids import STUDIES
+from currlab.study_plan import Study
 from currlab.study_results import BASE, Results
 
 

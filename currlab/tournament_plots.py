@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from currlab import plots
 from currlab.statistics import BETTER, WORSE
-from currlab.study_grids import Contestant
+from currlab.study_plan import Contestant
 
 INCHES_A_ROW, INCHES_BESIDES = 0.21, 1.7
 SEVERAL = "several"

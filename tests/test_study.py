@@ -13,7 +13,7 @@ from currlab import study as studies
 from currlab import study_grids, study_run
 from currlab.errors import CurrlabError
 from currlab.runs import Run
-from currlab.study_grids import Contestant, Study
+from currlab.study_plan import Contestant, Study
 from currlab.study_results import BASE, Results, first_crossing
 from currlab.training.config import TrainingConfig
 
@@ -166,6 +166,28 @@ def test_a_study_runs_resumes_and_says_how_long(tmp_path, workers, capsys):
     assert capsys.readouterr().out == ""
     pd.testing.assert_frame_equal(results.evals, again.evals)
     pd.testing.assert_frame_equal(results.steps, again.steps)
+
+
+def test_a_contestant_may_imitate_first_and_does_so_again_only_without_a_checkpoint(tmp_path):
+    """Two equal contestants but for a warm-up: other weights, and a resumed run gives the same."""
+    config = replace(SMALL.config, max_new_tokens=8, eval_every=1, checkpoint_every=1)
+    first = {"mixture": {"sorting/3": 1.0}, "steps": 3, "batch": 8, "learning_rate": 1e-3}
+    plain, warmed = Contestant("plain", "uniform"), Contestant("warm", "uniform", warm_up=first)
+    study = replace(SMALL, config=config, contestants=(plain, warmed), seeds=(0,))
+    for contestant in study.contestants:
+        study_run.run_one(study, contestant, 0, tmp_path)
+    runs = {c.label: Run(study.folder(tmp_path, c, 0)) for c in study.contestants}
+    assert runs["warm"].config["warm_up"] == first
+    assert "warm_up" not in runs["plain"].config
+    reward = {name: [line["loss"] for line in run.records("metrics")] for name, run in runs.items()}
+    assert reward["warm"] != reward["plain"]
+    done = [runs["warm"].records(stream) for stream in ("eval", "metrics")]
+    shutil.rmtree(runs["warm"].checkpoints / "checkpoint-2")
+    (runs["warm"].folder / "results.json").unlink()
+    study_run.run_one(study, warmed, 0, tmp_path)
+    again = [Run(runs["warm"].folder).records(stream) for stream in ("eval", "metrics")]
+    assert [row["greedy"] for row in again[0]] == [row["greedy"] for row in done[0]]
+    assert [line["loss"] for line in again[1]] == [line["loss"] for line in done[1]]
 
 
 def test_a_run_that_a_worker_of_a_killed_study_still_writes_is_waited_for(tmp_path):

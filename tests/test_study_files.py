@@ -7,7 +7,7 @@ import pytest
 from currlab import study_files
 from currlab.errors import CurrlabError
 from currlab.study_files import make_studies, parse_levels, read_studies
-from currlab.study_grids import Contestant
+from currlab.study_plan import Contestant
 
 GOOD = """
 seeds: 0-2, 7
@@ -61,6 +61,9 @@ def test_several_models_are_several_studies():
         ("contestants", [{"select": "sec", "colour": 1}], "no key 'colour'"),
         ("contestants", [{"select": "sec", "settings": {"sec": {"heat": 1}}}], "no parameter"),
         ("contestants", [{"select": "sec", "settings": {"sec": 1}}], "parameters by strategy"),
+        ("contestants", [{"select": "sec", "warm_up": 80}], "arguments of a warm-up"),
+        ("contestants", [{"select": "sec", "warm_up": {"steeps": 80}}], "no key 'steeps'"),
+        ("contestants", [{"select": "sec", "warm_up": {"seed": 1}}], "no key 'seed'"),
         ("levels", {"sorting": "1-99"}, "no such level"),
         ("levels", {"alchemy": "1"}, "alchemy"),
         ("levels", {"sorting": "all"}, "whole numbers"),

@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from currlab.study_grids import STUDIES, Contestant
+from currlab.study_grids import STUDIES
+from currlab.study_plan import Contestant
 from currlab.tournament_plots import COLUMNS, dial_of, interval_rows, interval_words
 
 ROWS = [

@@ -20,7 +20,7 @@ EQUAL_REWARDS = 1e-6
 
 @dataclass(frozen=True)
 class Clock:
-    """Where the run stands: optimiser step, share of the budget spent (0 to 1), tokens generated."""
+    """Where the run stands: optimiser step, share of the budget spent (0 to 1), tokens spent."""
 
     step: int = 0
     share: float = 0.0

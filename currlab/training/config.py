@@ -18,8 +18,10 @@ class TrainingConfig:
     """Everything of a run but the recipe. The defaults are the lead example on two CPU cores.
 
     The run ends after `steps` optimiser steps or once `token_budget` generated tokens are spent,
-    whichever comes first; `Clock.share` is the larger of the two shares. `iterations` are updates on
-    each batch of rollouts: from the second on, the policy has moved away from the one that sampled.
+    whichever comes first; `Clock.share` is the larger of the two shares. With `count_trained` tokens
+    that are trained on spend the budget, too: a comparison with imitation, which generates nothing,
+    needs that. `iterations` are updates on each batch of rollouts: from the second on, the policy has
+    moved away from the one that sampled.
     """
 
     levels: Mapping[str, tuple[int, ...]] = field(default_factory=_sorting)
@@ -27,6 +29,7 @@ class TrainingConfig:
     seed: int = 0
     steps: int = 300
     token_budget: int | None = None
+    count_trained: bool = False
     prompts_per_step: int = 32
     max_new_tokens: int = 40
     learning_rate: float = 3e-4
@@ -55,7 +58,11 @@ class TrainingConfig:
     def catalog(self) -> Catalog:
         return Catalog.of(self.levels, self.pool)
 
+    def spent(self, generated: int, trained: int) -> int:
+        """The tokens that count in the budget."""
+        return generated + trained if self.count_trained else generated
+
     def share(self, step: int, tokens: int) -> float:
-        """Share of the budget spent after `step` steps and `tokens` generated tokens, in [0, 1]."""
+        """Share of the budget spent after `step` steps and `tokens` `spent`, in [0, 1]."""
         by_tokens = tokens / self.token_budget if self.token_budget else 0.0
         return min(1.0, max(step / self.steps, by_tokens))

@@ -124,6 +124,7 @@ class CurriculumGRPOTrainer(GRPOTrainer):
         self.groups: list[Group] = []
         self._picks: list[Pick] = []
         self._terms: list[LikelihoodTerm] = []
+        self._factor = 1.0
         self._imitated_at = -1
         self._sampled: Sampled | None = None
         self.seconds: dict[str, float] = {}
@@ -132,7 +133,8 @@ class CurriculumGRPOTrainer(GRPOTrainer):
     def clock(self) -> Clock:
         """Where the run stands; its tokens are those that all processes generated."""
         step = self.state.global_step // self.config.iterations
-        tokens = self.journal.costs["tokens_generated"]
+        costs = self.journal.costs
+        tokens = self.config.spent(costs["tokens_generated"], costs["tokens_trained"])
         return Clock(step, self.config.share(step, tokens), tokens)
 
     # ------------------------------------------------------------ before the update
@@ -184,6 +186,8 @@ class CurriculumGRPOTrainer(GRPOTrainer):
             processes,
         )
         self._sampled = None
+        # Before the step's tokens are counted: both factors are those of one clock.
+        self._factor, _ = self.recipe.update.weights(self.clock)
         self.journal.count_tokens(self._rows, self._terms)
         self.temperature = common_temperature(self._rows, self.temperature)
         rewards = [rollout.score.total for rollout, _ in kept[first:last]]
@@ -220,7 +224,7 @@ class CurriculumGRPOTrainer(GRPOTrainer):
             loss = torch.zeros((), device=inputs["advantages"].device)
             for batch in row_batches(inputs, self.accelerator, self.skip_zero_advantage):
                 loss = loss + super().compute_loss(model, batch, return_outputs, num_items_in_batch)
-        loss = update.weights(self.clock)[0] * loss
+        loss = self._factor * loss
         # Once an update, in the first of its micro-batches: their gradients are added up.
         if self._imitated_at != self.state.global_step:
             self._imitated_at = self.state.global_step

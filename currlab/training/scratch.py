@@ -105,7 +105,7 @@ class ScratchTrainer:
         times.append(perf_counter())
         metrics = {"step": self.clock.step + 1, **group_metrics(groups), **self.update(groups)}
         times.append(perf_counter())
-        tokens = self.policy.tokens_generated
+        tokens = self.config.spent(self.policy.tokens_generated, self.tokens_trained)
         share = self.config.share(self.clock.step + 1, tokens)
         self.clock = Clock(self.clock.step + 1, share, tokens)
         metrics |= self._costs()
@@ -316,7 +316,8 @@ class ScratchTrainer:
         self.policy.tokens_generated = record["tokens"]
         self.policy.tokens_forwarded = record["tokens_forwarded"]
         self.tokens_trained = record["tokens_trained"]
-        step, tokens = record["step"], record["tokens"]
+        step = record["step"]
+        tokens = self.config.spent(self.policy.tokens_generated, self.tokens_trained)
         self.clock = Clock(step, self.config.share(step, tokens), tokens)
         return record
 

@@ -1,7 +1,10 @@
 """Ten sliders shaken while a model trains: nothing breaks, and the training hardly notices.
 
-How much it slows down depends on the machine, so it is printed and not asserted. To measure it:
-``CURRLAB_SHAKE=20 pytest -s tests/browser/test_shaking.py`` on a machine that does nothing else.
+How much it slows down depends on the machine, so it is printed and not asserted. A browser that
+draws without a graphics card takes more than one core while keys are pressed. To measure what that
+costs the training, give each a core of its own, on a machine that does nothing else:
+``CURRLAB_SHAKE=20 CURRLAB_CORE=0 taskset -c 1 pytest -s tests/browser/test_shaking.py``; without the
+core and `taskset`, browser and training compete for all of them.
 """
 
 import os
@@ -13,7 +16,9 @@ import pytest
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 SECONDS = float(os.environ.get("CURRLAB_SHAKE", "3"))
 TURNS = 1 if SECONDS < 10 else 3
-CELL = """
+CORE = os.environ.get("CURRLAB_CORE", "")
+PIN = f"import os; os.sched_setaffinity(0, {{{CORE}}})" if CORE else ""
+CELL = f"""{PIN}
 from currlab import lab
 from currlab.curricula import make_recipe
 from currlab.models import load_model

@@ -212,6 +212,20 @@ def test_a_token_budget_ends_the_run():
     assert spent[-1] >= 150 > spent[-2]
 
 
+def test_a_budget_may_count_the_tokens_that_are_trained_on_too(tmp_path):
+    counted = {"steps": 1000, "token_budget": 600, "count_trained": True}
+    trainer = small_trainer(**counted)
+    results = trainer.train(progress=False)
+    assert results["tokens_trained"] > 0
+    spent = results["tokens_generated"] + results["tokens_trained"]
+    assert 600 <= spent == trainer.clock.tokens
+    assert trainer.history["metrics"][-2]["share"] < 1
+    trainer.save(tmp_path / "checkpoint-9")
+    again = small_trainer(**counted)
+    again.load(tmp_path / "checkpoint-9")
+    assert again.clock == trainer.clock
+
+
 def test_equal_seeds_give_equal_runs_and_other_seeds_others():
     runs = [small_trainer(recipe=small_recipe(seed=s), seed=s, steps=3) for s in (0, 0, 1)]
     for trainer in runs:
