@@ -1,6 +1,7 @@
 # make lab     JupyterLab on your own copies of the notebooks
 # make report  notebook 00 headless, to an HTML page
-# make test    everything that is checked
+# make test    everything that is checked, each notebook in its first settings
+# make test-all   the notebooks in their other settings, too
 # Each sets up .venv first; all that is needed is Python 3.11 to 3.14 and make.
 
 PYTHON  ?= python3
@@ -8,7 +9,7 @@ PROFILE ?= cpu
 # Processes at a time, one thread each.
 JOBS    ?= 2
 # Which studies `make study` runs again.
-STUDIES ?= foundations select tournament mastered reachable
+STUDIES ?= foundations select tournament mastered reachable present sampling
 # Where torch comes from. PyPI's build for Linux brings CUDA (2.7 GB); without an NVIDIA driver the
 # CPU build does. Empty: PyPI.
 ifeq ($(shell uname -s)$(shell command -v nvidia-smi),Linux)
@@ -19,7 +20,7 @@ PIP   := .venv/bin/python -m pip --disable-pip-version-check
 
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: lab report test study readme pictures format
+.PHONY: lab report test test-all study readme pictures format
 
 lab: .venv/.set-up
 	.venv/bin/currlab lab
@@ -31,7 +32,10 @@ test: .venv/.set-up-test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(JOBS) --dist worksteal -m "not notebook and not browser"
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(JOBS) --dist worksteal -m "notebook or browser"
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(JOBS) --dist worksteal -m "(notebook or browser) and not second"
+
+test-all: test
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(JOBS) --dist worksteal -m second
 
 study: .venv/.set-up
 	for name in $(STUDIES); do \

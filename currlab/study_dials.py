@@ -5,21 +5,71 @@ from __future__ import annotations
 from currlab.study_plan import Contestant, Study, on_its_dials
 from currlab.training.config import TrainingConfig
 
+# Seven digits in choices and blanks, five at most in open questions: after this no rollout of seven
+# digits asked openly is right.
+_FORMS = {
+    "mixture": {
+        **{f"sorting/{level}": 1.0 for level in range(1, 6)},
+        **{f"sorting@choice4/{level}": 1.0 for level in range(3, 8)},
+        **{f"sorting@choice10/{level}": 1.0 for level in range(5, 8)},
+        **{f"sorting@cloze/{level}": 1.0 for level in range(4, 8)},
+    },
+    "steps": 300,
+    "learning_rate": 1e-3,
+}
+# The learner of notebook 40 that has seen worked answers of harder levels.
+_STRONG = {
+    "mixture": {f"sorting/{level}": 1.0 for level in range(3, 9)},
+    "steps": 80,
+    "batch": 32,
+    "learning_rate": 1e-3,
+}
+
+
+def _in_order(order: str) -> Contestant:
+    """A cell of the stage grid; a step of imitation samples as little as it can."""
+    dials = dict.fromkeys(("sample", "update"), "stage_order")
+    return Contestant(order, "uniform", {"stage_order": {"order": order}}, dials=dials)
+
+
+def _tiers(learner: str, order: str) -> Contestant:
+    """A cell of TAROT's grid: a learner, and the order in which tiers of one answer count."""
+    schedule = {"easy": "var_asce_normal", "hard": "var_asce_rev"}[order]
+    return Contestant(
+        f"{learner}-{order}",
+        "uniform",
+        {"tarot": {"schedule": schedule}},
+        dials={"reward": "tarot"},
+        warm_up=_STRONG if learner == "strong" else None,
+    )
+
+
+def _never_solved(level: int, pool: int | None = None) -> TrainingConfig:
+    """One level that the learner never solves: plain GRPO has nothing to begin with."""
+    return TrainingConfig(
+        levels={"sorting": (level,)},
+        steps=100_000,
+        token_budget=100_000,
+        prompts_per_step=16,
+        max_new_tokens=24,
+        eval_every=20,
+        eval_problems=64,
+        checkpoint_every=50,
+        pool=pool,
+    )
+
+
+def _in_forms(label: str, **dials: str) -> Contestant:
+    """A learner that has seen choices and blanks."""
+    settings = {"cog_drift": {"ladder": "problem"}} if label == "cog_drift" else {}
+    return Contestant(label, "uniform", settings, dials=dials, warm_up=_FORMS)
+
+
 DIAL_STUDIES = {
-    # One level that the warm-up model never solves: plain GRPO has nothing to begin with. Eight seeds
-    # allow six comparisons.
+    # Eight seeds allow six comparisons.
     "present": Study(
         name="present",
-        config=TrainingConfig(
-            levels={"sorting": (8,)},
-            steps=100_000,
-            token_budget=100_000,
-            prompts_per_step=16,
-            max_new_tokens=24,
-            eval_every=20,
-            eval_problems=64,
-            checkpoint_every=50,
-        ),
+        config=_never_solved(8),
         contestants=(
             Contestant("uniform", "uniform"),
             *map(on_its_dials, ("prefix_rft", "adhint", "mirage", "egsr", "cog_drift")),
@@ -29,6 +79,23 @@ DIAL_STUDIES = {
                 {"uft": {"imitation": 0.1, "until": 0.8}},
                 dials={"present": "uft"},
             ),
+        ),
+        seeds=tuple(range(8)),
+    ),
+    # Ten of sixteen levels give groups that all fail: what refilling is for, and what it costs.
+    "sampling": Study(
+        name="sampling",
+        config=TrainingConfig(
+            levels={"sorting": tuple(range(1, 17))},
+            steps=100_000,
+            token_budget=200_000,
+            eval_every=5,
+            eval_problems=16,
+            checkpoint_every=50,
+        ),
+        contestants=(
+            Contestant("uniform", "uniform"),
+            *map(on_its_dials, ("dynamic_sampling", "reinforce_ada", "uncertainty_budget")),
         ),
         seeds=tuple(range(8)),
     ),

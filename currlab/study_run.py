@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
+import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,13 +13,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+from filelock import FileLock
 from joblib import Parallel, delayed, parallel_config
 
 from currlab.errors import CurrlabError
+from currlab.models import load_model, save_model
 from currlab.runs import Run
 from currlab.study import gather
 from currlab.study_plan import Contestant, Study
 from currlab.study_results import Results
+from currlab.training.config import TrainingConfig
+from currlab.training.launch import Start, launch
 
 SECONDS_TO_CONNECT = 15
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -26,17 +33,38 @@ def run_one(study: Study, contestant: Contestant, seed: int, root: Path) -> str:
     """One run of the grid, on one torch thread; resumes, and returns its label when finished."""
     import torch
 
-    from currlab.training.launch import launch
-
     torch.set_num_threads(1)
     folder = study.folder(root, contestant, seed)
     # Workers outlive a study that was killed, and end what they had begun.
     while Run(folder).is_written_to():
         time.sleep(SECONDS_BETWEEN_LOOKS)
-    config = replace(study.config, seed=seed)
-    recipe, first = contestant.recipe(seed), contestant.warm_up
-    launch(recipe, config, folder, contestant.engine, progress=False, warm_up=first)
+    recipe, config = contestant.recipe(seed), replace(study.config, seed=seed)
+    start = None
+    if contestant.warm_up:
+        start = Start(_warm_folder(study, contestant, seed, root), contestant.warm_up)
+        if not Run(folder).finished:
+            _warm_up_once(config, start)
+    launch(recipe, config, folder, contestant.engine, progress=False, start=start)
     return f"{contestant.label}-{seed}"
+
+
+def _warm_folder(study: Study, contestant: Contestant, seed: int, root: Path) -> Path:
+    """Where the contestant's warmed-up model is kept; equal warm-ups share it, seed by seed."""
+    told = json.dumps(contestant.warm_up, sort_keys=True).encode()
+    return root / study.name / ".warm" / f"{hashlib.sha256(told).hexdigest()[:8]}-{seed}"
+
+
+def _warm_up_once(config: TrainingConfig, start: Start) -> None:
+    """Make the model of `start`; the first run that needs it does, and the others wait."""
+    from currlab.training.warm_up import warm_up
+
+    folder = start.folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            model, tokenizer = load_model(config.model)
+            warm_up(model, tokenizer, **start.warm_up, seed=config.seed)
+            os.replace(save_model(model, tokenizer, f"{folder}.part"), folder)
 
 
 def run_study(

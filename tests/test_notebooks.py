@@ -1,6 +1,7 @@
-"""Every notebook: what it must hold, solutions that pass their checks, and both cases executed.
+"""Every notebook: what it must hold, solutions that pass their checks, and its cases executed.
 
-The executed cases assert on results.json: what the text claims must be visible in the numbers. The
+`make test` executes each notebook in its first settings, `make test-all` in all of them. The
+executed cases assert on results.json: what the text claims must be visible in the numbers. The
 assertions are in `notebook_claims/notebook_NN.py`, a function `claims(case, results)` each.
 """
 
@@ -186,7 +187,7 @@ CLAIMS = {
     for path in sorted((Path(__file__).parent / "notebook_claims").glob("notebook_*.py"))
 }
 CASES = [
-    pytest.param(path, i, id=f"{path.name[:2]}-{i}")
+    pytest.param(path, i, id=f"{path.name[:2]}-{i}", marks=[pytest.mark.second] if i else [])
     for path in PATHS
     for i in range(len(header(path).currlab.cases))
 ]

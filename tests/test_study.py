@@ -168,22 +168,25 @@ def test_a_study_runs_resumes_and_says_how_long(tmp_path, workers, capsys):
     pd.testing.assert_frame_equal(results.steps, again.steps)
 
 
-def test_a_contestant_may_imitate_first_and_does_so_again_only_without_a_checkpoint(tmp_path):
-    """Two equal contestants but for a warm-up: other weights, and a resumed run gives the same."""
+def test_a_contestant_may_imitate_first_and_equal_warm_ups_are_done_once(tmp_path):
+    """Equal contestants but for a warm-up: other weights, and a resumed run gives the same."""
     config = replace(SMALL.config, max_new_tokens=8, eval_every=1, checkpoint_every=1)
     first = {"mixture": {"sorting/3": 1.0}, "steps": 3, "batch": 8, "learning_rate": 1e-3}
     plain, warmed = Contestant("plain", "uniform"), Contestant("warm", "uniform", warm_up=first)
-    study = replace(SMALL, config=config, contestants=(plain, warmed), seeds=(0,))
+    other = Contestant("other", "sec", warm_up=first)
+    study = replace(SMALL, config=config, contestants=(plain, warmed, other), seeds=(0,))
     for contestant in study.contestants:
         study_run.run_one(study, contestant, 0, tmp_path)
+    [made] = [path for path in (tmp_path / "small" / ".warm").iterdir() if path.is_dir()]
     runs = {c.label: Run(study.folder(tmp_path, c, 0)) for c in study.contestants}
     assert runs["warm"].config["warm_up"] == first
     assert "warm_up" not in runs["plain"].config
-    reward = {name: [line["loss"] for line in run.records("metrics")] for name, run in runs.items()}
-    assert reward["warm"] != reward["plain"]
+    losses = {name: [line["loss"] for line in run.records("metrics")] for name, run in runs.items()}
+    assert losses["warm"] != losses["plain"]
     done = [runs["warm"].records(stream) for stream in ("eval", "metrics")]
     shutil.rmtree(runs["warm"].checkpoints / "checkpoint-2")
     (runs["warm"].folder / "results.json").unlink()
+    shutil.rmtree(made)
     study_run.run_one(study, warmed, 0, tmp_path)
     again = [Run(runs["warm"].folder).records(stream) for stream in ("eval", "metrics")]
     assert [row["greedy"] for row in again[0]] == [row["greedy"] for row in done[0]]

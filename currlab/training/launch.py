@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,14 @@ from currlab.training.config import TrainingConfig
 ENGINES = ("scratch", "trl")
 
 
+@dataclass(frozen=True)
+class Start:
+    """A model that a warm-up made: its folder, and the arguments that `warm_up` had."""
+
+    folder: Path
+    warm_up: Mapping[str, Any]
+
+
 def launch(
     recipe: Recipe,
     config: TrainingConfig,
@@ -25,13 +33,12 @@ def launch(
     engine: str = "scratch",
     device: str = "cpu",
     progress: bool = True,
-    warm_up: Mapping[str, Any] | None = None,
+    start: Start | None = None,
 ) -> dict[str, Any]:
     """Train in `folder`, or resume what is there, or return its results if it is finished.
 
-    The recipe's strategies must be fresh: a resumed run restores their state itself. With `warm_up`,
-    arguments of `training.warm_up.warm_up`, the model imitates worked answers first, by the run's
-    seed; that costs none of the budget.
+    The recipe's strategies must be fresh: a resumed run restores their state itself. With `start`
+    training begins with that model in place of the config's, from which it was made.
     """
     if engine not in ENGINES:
         raise CurrlabError(f"Unknown engine '{engine}'; the engines are {', '.join(ENGINES)}.")
@@ -40,19 +47,14 @@ def launch(
             "The scratch engine is one process; under torchrun use the engine 'trl'."
         )
     settings = {"engine": engine, "training": asdict(config), "recipe": recipe.describe()}
-    if warm_up:
-        settings["warm_up"] = dict(warm_up)
+    if start:
+        settings["warm_up"] = dict(start.warm_up)
     # Of torchrun's processes only the first keeps the run.
     first = int(os.environ.get("RANK", 0)) == 0
     with Run.open(folder, settings) if first else nullcontext() as run:
         if Run(folder).finished:
             return Run(folder).results
-        model, tokenizer = load_model(config.model, device)
-        # A checkpoint holds what the warm-up made of the weights.
-        if warm_up and not Run(folder).newest_checkpoint():
-            from currlab.training.warm_up import warm_up as imitate
-
-            imitate(model, tokenizer, **warm_up, seed=config.seed)
+        model, tokenizer = load_model(str(start.folder) if start else config.model, device)
         if engine == "scratch":
             from currlab.training.scratch import ScratchTrainer
 
