@@ -15,6 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from currlab.atlas_recipes import RECIPES, Cover
 from currlab.curricula.core import DIALS
 from currlab.curricula.registry import STRATEGIES, dials_of
 from currlab.errors import CurrlabError
@@ -79,32 +80,6 @@ FILTERS: dict[str, tuple[str, ...]] = {
     "need": tuple(NEEDS),
     "axis": AXES,
 }
-
-
-@dataclass(frozen=True)
-class Cover:
-    """What runs here of some papers: a registered strategy, or a recipe made otherwise."""
-
-    name: str
-    title: str
-    dials: tuple[str, ...]
-    state: str
-    papers: tuple[str, ...]
-    code: str
-
-
-# What covers a paper without being a strategy of a dial.
-RECIPES = (
-    Cover(
-        name="warm_up_then_grpo",
-        title="SFT warm-up, then GRPO",
-        dials=("update",),
-        state="inspired",
-        papers=("ReFT",),
-        code='warm_up(model, tokenizer, {"sorting/1": 1.0})  # currlab.training.warm_up\n'
-        "recipe = make_recipe()  # then plain GRPO on the warmed-up model",
-    ),
-)
 
 
 @dataclass(frozen=True)

@@ -40,15 +40,21 @@ def example_config(seed: int = 0, steps: int = 20) -> TrainingConfig:
 def example_trainer(paper: Paper, seed: int = 0, steps: int = 20) -> ScratchTrainer:
     """A trainer about to run the paper's recipe on the shipped warmed-up model.
 
-    A paper whose subject is the warm-up starts from the shipped base model and warms it up first.
-    CurrlabError for a paper that nothing covers.
+    A paper whose subject is the warm-up starts from the shipped base model and warms it up first, by
+    its own recipe. CurrlabError for a paper that nothing covers, or whose demonstrations a model has
+    to write.
     """
     if not paper.covers:
         why = "not here yet" if paper.state == "not yet" else paper.uncovered.rstrip(".")
         raise CurrlabError(f"'{paper.name}' has no recipe to run: {why}.")
     model, tokenizer = load_model("tiny-warm" if paper.recipe else "tiny-base")
     if not paper.recipe:
-        warm_up(model, tokenizer, steps=WARM_UP_STEPS, seed=seed)
+        arguments = paper.covers[0].warm_up
+        if arguments is None:
+            raise CurrlabError(
+                f"'{paper.name}' imitates answers that a model writes first; notebook 50 runs it."
+            )
+        warm_up(model, tokenizer, **arguments, steps=WARM_UP_STEPS, seed=seed)
     recipe = make_recipe(seed=seed, **paper.recipe)
     return ScratchTrainer(model, tokenizer, recipe, example_config(seed, steps))
 

@@ -31,13 +31,17 @@ def test_every_covered_paper_takes_a_step(paper):
 def test_a_paper_about_the_warm_up_starts_from_the_base_and_warms_it_up(monkeypatch):
     asked = []
     monkeypatch.setattr("currlab.atlas_runs.warm_up", lambda *_, **words: asked.append(words))
-    trainer = example_trainer(find_paper("ReFT"), seed=3, steps=1)
+    trainer = example_trainer(find_paper("ASFT"), seed=3, steps=1)
     assert asked[0]["seed"] == 3
+    assert asked[0]["loss"] == "asft", "by the paper's own recipe"
     assert trainer.recipe.select.name == "uniform"
 
 
-@pytest.mark.parametrize(("name", "told"), [("ThinkFL", "not here yet"), ("83", "survey")])
-def test_what_nothing_covers_cannot_run(name, told):
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("ThinkFL", "not here yet"), ("83", "survey"), ("PEAR", "a model writes first")],
+)
+def test_what_nothing_covers_or_needs_more_cannot_run(name, told):
     with pytest.raises(CurrlabError, match=told):
         example_trainer(find_paper(name))
 

@@ -46,7 +46,14 @@ from currlab.curricula.select import static as _static
 from currlab.curricula.select import target as _target
 from currlab.curricula.select import utility as _utility
 from currlab.curricula.select import value as _value
+from currlab.curricula.update import baselines as _baselines
+from currlab.curricula.update import clipping as _clipping
+from currlab.curricula.update import distillation as _distillation
+from currlab.curricula.update import gating as _gating
 from currlab.curricula.update import grpo as _grpo
+from currlab.curricula.update import mixing as _mixing
+from currlab.curricula.update import objectives as _objectives
+from currlab.curricula.update import order as _order
 
 # Importing a module of strategies registers them; this is the list of all such modules.
 STRATEGY_MODULES = (
@@ -88,6 +95,13 @@ STRATEGY_MODULES = (
     _utility,
     _value,
     _grpo,
+    _baselines,
+    _clipping,
+    _distillation,
+    _gating,
+    _mixing,
+    _objectives,
+    _order,
 )
 
 

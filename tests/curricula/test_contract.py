@@ -39,6 +39,11 @@ STARVES = {
     "promotion",  # only the rung that each problem has reached
     "pudf",  # nothing above the learner's ability
 }
+# Update strategies that compare a rollout with more than its own group.
+NOT_CENTRED = {
+    "risk_po",  # whole bundles of groups
+    "visurf",  # the true answer, which is no rollout
+}
 RISING = {arm: 0.95 - 0.12 * i for i, arm in enumerate(CATALOG.arms)}
 
 
@@ -207,9 +212,11 @@ def test_advantages_have_the_groups_shape_and_no_mean(name):
     ]
     rows = make_strategy(name).advantages(groups)
     assert [len(row) for row in rows] == [4, 2, 3, 3]
-    assert rows[1] == (0.0, 0.0)
-    for row in rows:
-        assert sum(row) == pytest.approx(0.0, abs=1e-9)
+    assert np.isfinite([number for row in rows for number in row]).all()
+    if name not in NOT_CENTRED:
+        assert rows[1] == (0.0, 0.0)
+        for row in rows:
+            assert sum(row) == pytest.approx(0.0, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", strategy_names("sample"))

@@ -206,7 +206,11 @@ def test_one_step_is_the_same_in_both_engines(case, option):
     assert moved == (case != "no advantage anywhere")
 
 
-@pytest.mark.parametrize("name", [n for n in strategy_names("sample") if n != "fixed_group"])
+# stage_order begins with single rollouts, which TRL refuses: tests/training/test_update_engines.py.
+SAMPLES = [n for n in strategy_names("sample") if n not in ("fixed_group", "stage_order")]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
 def test_every_sample_strategy_is_the_same_in_both_engines(name):
     def case():
         return make_recipe("sec", sample=name, reward="random", settings={name: {"size": 4}})
