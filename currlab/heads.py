@@ -24,7 +24,7 @@ class LogisticHead:
 
     >>> head = LogisticHead().fit(np.array([[0.0], [1.0], [2.0]]), np.array([1.0, 0.5, 0.0]))
     >>> head.predict(np.array([[0.0], [2.0]])).round(1).tolist()
-    [0.9, 0.1]
+    [0.7, 0.3]
     """
 
     penalty: float = 1.0

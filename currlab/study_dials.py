@@ -82,6 +82,29 @@ DIAL_STUDIES = {
         ),
         seeds=tuple(range(8)),
     ),
+    # What the study above leaves out: other help, some of which the learner has never seen.
+    "guides": Study(
+        name="guides",
+        config=_never_solved(8),
+        contestants=(
+            Contestant("uniform", "uniform"),
+            *map(
+                on_its_dials,
+                ("uft", "expo", "intervention", "evocot", "subgoal_notes", "clpo_rewrites"),
+            ),
+        ),
+        seeds=tuple(range(8)),
+    ),
+    # Ladders of forms. A fixed pool, so that each problem can climb a ladder of its own.
+    "forms": Study(
+        name="forms",
+        config=_never_solved(7, pool=64),
+        contestants=(
+            _in_forms("uniform"),
+            *(_in_forms(name, present=name) for name in ("medcco", "curr_reft", "cog_drift")),
+        ),
+        seeds=tuple(range(8)),
+    ),
     # Ten of sixteen levels give groups that all fail: what refilling is for, and what it costs.
     "sampling": Study(
         name="sampling",
@@ -96,6 +119,44 @@ DIAL_STUDIES = {
         contestants=(
             Contestant("uniform", "uniform"),
             *map(on_its_dials, ("dynamic_sampling", "reinforce_ada", "uncertainty_budget")),
+        ),
+        seeds=tuple(range(8)),
+    ),
+    # Imitation and reinforcement in every order and mixture, on tokens generated plus trained on: what
+    # is worth imitating, and when? Twelve comparisons need nine seeds.
+    "update": Study(
+        name="update",
+        config=TrainingConfig(
+            steps=100_000,
+            token_budget=100_000,
+            count_trained=True,
+            eval_every=10,
+            eval_problems=32,
+            checkpoint_every=50,
+        ),
+        contestants=(
+            _in_order("rl"),
+            *map(_in_order, ("sft", "sft_then_rl", "rl_then_sft", "interleaved", "mixed")),
+            *(
+                Contestant(name, "uniform", dials={"update": name})
+                for name in ("chord", "hpt", "relift", "sasr", "amft", "visurf", "nft")
+            ),
+        ),
+        seeds=tuple(range(9)),
+    ),
+    # Which order of tiers suits which learner: an interaction, so differences are paired by seed.
+    "tarot": Study(
+        name="tarot",
+        config=TrainingConfig(
+            levels={"sorting": tuple(range(4, 10))},
+            steps=100_000,
+            token_budget=150_000,
+            eval_every=20,
+            eval_problems=32,
+            checkpoint_every=50,
+        ),
+        contestants=tuple(
+            _tiers(learner, order) for learner in ("weak", "strong") for order in ("easy", "hard")
         ),
         seeds=tuple(range(8)),
     ),

@@ -1,10 +1,7 @@
 """Studies from YAML and from options: what they mean, and one sentence for what is wrong."""
 
-import doctest
-
 import pytest
 
-from currlab import study_files
 from currlab.errors import CurrlabError
 from currlab.study_files import make_studies, parse_levels, read_studies
 from currlab.study_plan import Contestant
@@ -18,10 +15,6 @@ contestants:
   - uniform
   - {label: hot, select: sec, settings: {sec: {temperature: 0.5}}, seeds: [0, 1]}
 """
-
-
-def test_the_examples_in_the_docstrings_hold():
-    assert doctest.testmod(study_files).failed == 0
 
 
 def test_a_file_is_a_study_of_its_name(tmp_path):

@@ -1,9 +1,9 @@
 """The live lab: a training that is steered while it runs, and strategies compared in an instant.
 
->>> session = lab.live(trainer)  # in a notebook: a cockpit, at once
->>> session.result()             # in a later cell
->>> lab.microscope(session)      # from the map of the run down to single completions
->>> lab.playground("uniform", "sec")  # on the simulated student: moves with every slider
+session = lab.live(trainer)  # in a notebook: a cockpit, at once
+session.result()             # in a later cell
+lab.microscope(session)      # from the map of the run down to single completions
+lab.playground("uniform", "sec")  # on the simulated student: moves with every slider
 """
 
 from currlab.lab.guess import predict

@@ -38,7 +38,8 @@ class Replay:
 def open_run(folder: str | Path, recipe: Recipe, config: TrainingConfig) -> Run:
     """A run folder that holds all that `replay` needs; the trainer is made with it.
 
-    >>> trainer = ScratchTrainer(model, tokenizer, recipe, config, open_run("runs/mine", recipe, config))
+    run = open_run("runs/mine", recipe, config)
+    trainer = ScratchTrainer(model, tokenizer, recipe, config, run)
     """
     settings = {"engine": "scratch", "training": asdict(config), "recipe": recipe.describe()}
     return Run.open(folder, settings)

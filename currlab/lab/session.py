@@ -28,11 +28,11 @@ class Session(Steered):
     `trainer` is a `ScratchTrainer`, or a `CurriculumGRPOTrainer`, of which less can be changed.
     With a `folder`, the run is kept in a new folder below it, which `currlab replay` repeats.
 
-    >>> session = Session(trainer)
-    >>> session.start()
-    >>> session.swap("select", "target")
-    >>> session.set("sample", temperature=1.2)
-    >>> session.result()
+        session = Session(trainer)
+        session.start()
+        session.swap("select", "target")
+        session.set("sample", temperature=1.2)
+        session.result()
     """
 
     def __init__(self, trainer: Any, folder: str | Path | None = None) -> None:

@@ -43,7 +43,7 @@ class Corpus:
     arm. `written` is the share with written steps, where a task has any.
 
     >>> Corpus({"sorting/1": 1.0}).document(seed=0, index=2)
-    'sort 40 = 04'
+    'sort 05 = 05'
     """
 
     mixture: Mapping[str, float]

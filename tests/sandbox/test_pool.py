@@ -1,6 +1,5 @@
 """The pool outlives its workers, whatever ends them, and leaves nothing when it ends."""
 
-import doctest
 import os
 import signal
 import subprocess
@@ -407,7 +406,3 @@ def test_a_forked_child_has_workers_of_its_own():
     workers = [int(pid) for pid in ended.stdout.split()]
     assert len(set(workers)) == len(workers) >= 2
     assert gone(workers)
-
-
-def test_the_example_in_the_docstring_holds():
-    assert doctest.testmod(pool_module).failed == 0

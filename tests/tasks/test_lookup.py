@@ -1,6 +1,5 @@
 """The lookup task: exactly one path, gold facts and others, and prompts put together anew."""
 
-import doctest
 import random
 import re
 
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 
 from currlab.errors import CurrlabError
 from currlab.models.tokenizer import build_tokenizer
-from currlab.tasks import get_task, lookup
+from currlab.tasks import get_task
 from currlab.tasks.base import is_test_prompt
 from currlab.tasks.lookup import NAMES, Question, more_facts, retrieve
 from currlab.tasks.variants import noisy, problem_rng, reworded, simpler
@@ -201,9 +200,3 @@ def test_levels_have_more_facts_and_hops_and_fit_the_tiny_model():
             assert tokenizer.unk_token_id not in ids
             assert len(ids) < 120
     assert lengths == sorted(set(lengths))
-
-
-def test_the_examples_in_the_docstrings_hold():
-    result = doctest.testmod(lookup)
-    assert result.attempted
-    assert not result.failed
