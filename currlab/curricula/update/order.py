@@ -45,8 +45,7 @@ class StageOrder(Paced, FixedGroup):
     only tell the other dials how things stand. With the same object on the sample dial it samples one
     rollout a problem, the fewest there can be, and `size` in other steps; with `source` "own" always
     `size`. The budget counts steps, or sampled tokens where the run has a `token_budget`; tokens that
-    are imitated count in `tokens_trained` only. A comparison on equal sampled plus trained tokens
-    has to add up the two.
+    are imitated spend it, too, with `TrainingConfig.count_trained`.
     """
 
     name: ClassVar[str] = "stage_order"
