@@ -155,15 +155,24 @@ def test_lab_serves_notebook_00_to_holders_of_the_token_only(places, tmp_path):
             (record,) = wait_for(lambda: list((tmp_path / "runtime").glob("jpserver-*.json")))
             server = wait_for(lambda: json.loads(record.read_text() or "null"))
             assert server["url"].startswith("http://127.0.0.1:")
-            with pytest.raises(urllib.error.HTTPError) as refused:
-                urllib.request.urlopen(f"{server['url']}api/contents", timeout=30)
-            assert refused.value.code == 403
+            # Jupyter writes the record before it listens.
+            assert wait_for(lambda: status_of(f"{server['url']}api/contents")) == 403
             page = urllib.request.urlopen(f"{server['url']}lab?token=secret", timeout=30)
             assert page.status == 200
         finally:
             process.terminate()
             process.communicate(timeout=30)
     assert (workspace / "00_start.ipynb").exists()
+
+
+def status_of(url):
+    """The status with which a server answers, None while nothing listens."""
+    try:
+        return urllib.request.urlopen(url, timeout=30).status
+    except urllib.error.HTTPError as refused:
+        return refused.code
+    except urllib.error.URLError:
+        return None
 
 
 def wait_for(look, seconds=60):

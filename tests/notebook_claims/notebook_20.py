@@ -16,6 +16,17 @@ def claims(case, results):
     assert max(results["simpler"]) < 0.1, "the rewrite does not touch the length"
     assert {"uniform", "cog_drift"} <= set(results["study"]) <= {"uniform", *LADDERS}
     assert results["verdicts"]["uniform"] == "baseline"
+    check_ladders_study(results)
+
+
+def check_ladders_study(results):
+    assert set(results["forms"]) == {"uniform", "medcco", "curr_reft", "cog_drift"}
+    assert results["forms_verdicts"]["uniform"] == "baseline"
+    ends = results["forms_by_seed"]
+    assert all(len(by_seed) == 8 for by_seed in ends.values())
+    lost = [seed for seed, end in ends["uniform"].items() if end < 0.02]
+    assert lost, "in some seeds plain GRPO has nothing to begin with"
+    assert all(ends["cog_drift"][seed] >= 0.2 for seed in lost), "there the ladder leads out"
 
 
 def check_variants(results):

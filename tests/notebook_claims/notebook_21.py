@@ -18,6 +18,11 @@ def claims(case, results):
     check_runs(case, results)
     assert set(results["study"]) == set(results["verdicts"])
     assert results["verdicts"]["uniform"] == "baseline"
+    assert len(results["study"]) == 13, "two studies, plain GRPO in both"
+    assert max(results["plain"]) < 0.02, "at this budget plain GRPO solves nothing"
+    for name in ("uft", "uft-imitating"):
+        assert results["study"][name]["sampled"] >= 0.2
+        assert results["verdicts"][name] == "better"
 
 
 def check_schedules(results, digits):
