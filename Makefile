@@ -9,7 +9,7 @@ PROFILE ?= cpu
 # Processes at a time, one thread each.
 JOBS    ?= 2
 # Which studies `make study` runs again.
-STUDIES ?= foundations select tournament mastered reachable present guides forms sampling tarot update
+STUDIES ?= foundations select tournament mastered reachable present guides forms sampling tarot update warm_up_length warm_up_chains
 # Where torch comes from. PyPI's build for Linux brings CUDA (2.7 GB); without an NVIDIA driver the
 # CPU build does. Empty: PyPI.
 ifeq ($(shell uname -s)$(shell command -v nvidia-smi),Linux)

@@ -95,6 +95,16 @@ RECIPES = (
         before=f"own = self_answers(policy, mixture, 1000)  # {DATA}",
         written="rows=own.rows",
     ),
+    Cover(
+        "warm_up_preferences",
+        "cold start by preferences: DPO on the form of the model's own answers, then GRPO",
+        ("update",),
+        "inspired",
+        ("Metis-SPECS",),
+        "pairs = own_pairs(policy, mixture, 1000)  # currlab.training.preferences\n"
+        "prefer(model, tokenizer, pairs)\n"
+        "recipe = make_recipe()  # then plain GRPO on the model that knows the form",
+    ),
     warm_up_cover(
         "warm_up_toy_domain",
         "SFT warm-up on chains of a logic puzzle, GRPO on another task",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from currlab.study_plan import Contestant, Study, on_its_dials
 from currlab.training.config import TrainingConfig
 
-# Seven digits in choices and blanks, five at most in open questions: after this no rollout of seven
-# digits asked openly is right.
+# Levels up to seven in choices and blanks, up to five in open questions: after this no open question of
+# level seven is answered.
 _FORMS = {
     "mixture": {
         **{f"sorting/{level}": 1.0 for level in range(1, 6)},
@@ -42,6 +44,12 @@ def _tiers(learner: str, order: str) -> Contestant:
         dials={"reward": "tarot"},
         warm_up=_STRONG if learner == "strong" else None,
     )
+
+
+def _warmed(label: str, **recipe: Any) -> Contestant:
+    """Plain GRPO after a warm-up of the base model on the four easiest levels."""
+    easy = {f"sorting/{level}": 1.0 for level in range(1, 5)}
+    return Contestant(label, "uniform", warm_up={"mixture": easy, "batch": 64, **recipe})
 
 
 def _never_solved(level: int, pool: int | None = None) -> TrainingConfig:
@@ -157,6 +165,52 @@ DIAL_STUDIES = {
         ),
         contestants=tuple(
             _tiers(learner, order) for learner in ("weak", "strong") for order in ("easy", "hard")
+        ),
+        seeds=tuple(range(8)),
+    ),
+    # Is the strongest imitator the best start? Lengths of one warm-up, then the same GRPO run.
+    "warm_up_length": Study(
+        name="warm_up_length",
+        config=TrainingConfig(
+            model="tiny-base",
+            levels={"sorting": tuple(range(1, 11))},
+            steps=100_000,
+            token_budget=150_000,
+            prompts_per_step=16,
+            max_new_tokens=24,
+            eval_every=20,
+            eval_problems=64,
+            checkpoint_every=50,
+        ),
+        contestants=tuple(
+            _warmed(f"{steps} steps", steps=steps, learning_rate=1e-3)
+            for steps in (100, 25, 50, 200, 400)
+        ),
+        seeds=tuple(range(8)),
+    ),
+    # Form or content? Worked answers with written steps; a mistake is passed on to the answer.
+    "warm_up_chains": Study(
+        name="warm_up_chains",
+        config=TrainingConfig(
+            model="tiny-base",
+            levels={"sorting": tuple(range(1, 6))},
+            steps=100_000,
+            token_budget=300_000,
+            prompts_per_step=16,
+            max_new_tokens=72,
+            eval_every=20,
+            eval_problems=64,
+            checkpoint_every=50,
+        ),
+        contestants=tuple(
+            _warmed(label, steps=100, learning_rate=3e-3, chains=planted)
+            for label, planted in {
+                "right": {},
+                "half wrong": {"mistakes": 0.4},
+                "wrong": {"mistakes": 0.8},
+                "shuffled": {"shuffled": True},
+                "one taken back": {"backtracks": 1},
+            }.items()
         ),
         seeds=tuple(range(8)),
     ),

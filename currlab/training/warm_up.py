@@ -92,7 +92,7 @@ def warm_up(
     >>> records[-1]["loss"] < records[0]["loss"]  # doctest: +SKIP
     True
     """
-    _check_numbers(steps=steps, batch=batch, log_every=log_every)
+    check_at_least_1(steps=steps, batch=batch, log_every=log_every)
     if not 0 < learning_rate < 1:
         raise CurrlabError(f"'learning_rate' must lie in (0, 1); got {learning_rate}.")
     check_share(hidden)
@@ -108,7 +108,7 @@ def warm_up(
     check_template(model, tokenizer, messages)
     references = References(model)
     references.keep(token_loss.references())
-    with _side_effects_undone(model), tempfile.TemporaryDirectory() as folder:
+    with side_effects_undone(model), tempfile.TemporaryDirectory() as folder:
         settings = _trainer_settings(
             model, folder, steps, batch, learning_rate, seed, min(log_every, steps)
         )
@@ -131,7 +131,7 @@ def _records(trainer: WarmUpTrainer, steps: int) -> list[dict[str, float]]:
     """Train, and what was logged meanwhile."""
     trainer.remove_callback(PrinterCallback)
     with progress("SFT warm-up", steps) as advance:
-        trainer.add_callback(_Progress(advance))
+        trainer.add_callback(ShowProgress(advance))
         trainer.train()
     trainer.model.eval()
     return [
@@ -171,13 +171,13 @@ def _trainer_settings(
     )
 
 
-def _check_numbers(**numbers: int) -> None:
+def check_at_least_1(**numbers: int) -> None:
     for name, value in numbers.items():
         if value < 1:
             raise CurrlabError(f"'{name}' must be at least 1; got {value}.")
 
 
-class _Progress(TrainerCallback):
+class ShowProgress(TrainerCallback):
     """Tells our own progress display how far the trainer is."""
 
     def __init__(self, advance: Callable[[int], None]) -> None:
@@ -188,7 +188,7 @@ class _Progress(TrainerCallback):
 
 
 @contextmanager
-def _side_effects_undone(model: PreTrainedModel) -> Iterator[None]:
+def side_effects_undone(model: PreTrainedModel) -> Iterator[None]:
     """Leave no trace but the trained weights.
 
     The trainer seeds the global generators, and replaces `model.forward` on the instance: a copy

@@ -30,3 +30,15 @@ def claims(case, results):
     split = results["split"]
     assert set(split) == {"by difficulty", "at random"}
     assert split["by difficulty"]["easy half"] > 0.1
+    check_studies(results)
+
+
+def check_studies(results):
+    lengths, verdicts = results["length_study"], results["length_verdicts"]
+    assert verdicts["100 steps"] == "baseline"
+    assert verdicts["25 steps"] == verdicts["50 steps"] == "worse", "too short a warm-up costs"
+    silent = lengths["zero_variance"]
+    assert silent["25 steps"] > silent["50 steps"] > silent["100 steps"] < silent["400 steps"]
+    chains = results["chains_study"]["greedy after"]
+    assert chains["right"] > chains["half wrong"] > chains["wrong"], "content matters"
+    assert results["chains_verdicts"]["shuffled"] == "no difference shown"
