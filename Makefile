@@ -2,6 +2,7 @@
 # make report  notebook 00 headless, to an HTML page
 # make test    everything that is checked, each notebook in its first settings
 # make test-all   the notebooks in their other settings, too
+# make test-gpu    what needs one GPU, and gpu.json: what ran, seconds, memory, tokens a second
 # Each sets up .venv first; all that is needed is Python 3.11 to 3.14 and make.
 
 PYTHON  ?= python3
@@ -20,7 +21,7 @@ PIP   := .venv/bin/python -m pip --disable-pip-version-check
 
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: lab report test test-all study readme pictures format
+.PHONY: lab report test test-all test-gpu study readme pictures format
 
 lab: .venv/.set-up
 	.venv/bin/currlab lab
@@ -36,6 +37,9 @@ test: .venv/.set-up-test
 
 test-all: test
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(JOBS) --dist worksteal -m second
+
+test-gpu: .venv/.set-up-test
+	.venv/bin/python -m pytest tests/gpu --gpu-report gpu.json
 
 study: .venv/.set-up
 	for name in $(STUDIES); do \

@@ -95,6 +95,17 @@ def _vllm() -> tuple[str, str]:
     return "INFO", f"vllm {version('vllm')}" if found else "no vllm; large models on a GPU want it"
 
 
+def _processes() -> tuple[str, str]:
+    import torch
+
+    folder = Path(__file__).with_name("data") / "accelerate"
+    command = f"accelerate launch --config_file {folder / 'ddp.yaml'} -m currlab train --engine trl"
+    return (
+        "INFO",
+        f"{torch.cuda.device_count()} GPUs; for several: {command} --profile gpu --out RUN",
+    )
+
+
 def _programs() -> tuple[str, str]:
     from currlab.sandbox.pool import Pool
     from currlab.sandbox.process import Program
@@ -133,6 +144,7 @@ CHECKS: dict[str, Callable[[], tuple[str, str]]] = {
     "reasoning-gym": _gym,
     "browser": _chromium,
     "vllm": _vllm,
+    "processes": _processes,
 }
 
 

@@ -50,6 +50,7 @@ from currlab.training.trl_data import (
     step_loader,
     step_plan,
 )
+from currlab.training.trl_steering import TrlSteering
 
 
 class CurriculumGRPOTrainer(GRPOTrainer):
@@ -92,7 +93,7 @@ class CurriculumGRPOTrainer(GRPOTrainer):
         folder, save = broadcast_object_list([folder, save])
         rows = self.picks_here * self.room
         arguments = grpo_config(recipe, config, plan, rows, micro_batches, device, folder, save)
-        self.journal = CurriculumCallback(self, run)
+        self.journal, self.steering = CurriculumCallback(self, run), TrlSteering(self)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "You are using 'rollout_func'")
             super().__init__(
@@ -151,10 +152,12 @@ class CurriculumGRPOTrainer(GRPOTrainer):
         """This process's picks of the coming step, or None once the budget is spent."""
         if not self.journal.started:
             self.journal.start()
-        if self.clock.share >= 1:
+        if self.clock.share >= 1 or self.steering.stopped:
             return None
         started = perf_counter()
         self._picks = self.collector.choose(self.config.prompts_per_step, self.clock)
+        if self.accelerator.process_index:
+            self.journal.skip_tokens()
         self.seconds = {"seconds_curriculum": perf_counter() - started}
         first = self.accelerator.process_index * self.picks_here
         return self._picks[first : first + self.picks_here]

@@ -22,6 +22,7 @@ from currlab.training.loss_terms import LikelihoodTerm
 from currlab.training.policy import LanguagePolicy
 from currlab.training.records import group_metrics, group_record, learner_record, run_results
 from currlab.training.rows import Row
+from currlab.training.steering import Change, rebuilt
 
 if TYPE_CHECKING:
     from currlab.training.grpo_trainer import CurriculumGRPOTrainer
@@ -37,7 +38,8 @@ class CurriculumCallback(TrainerCallback):
 
     def __init__(self, trainer: CurriculumGRPOTrainer, run: Run | None) -> None:
         self.trainer, self.run = trainer, run
-        self.history: dict[str, list[dict[str, Any]]] = {"metrics": [], "groups": [], "eval": []}
+        streams = ("metrics", "groups", "eval", "steering")
+        self.history: dict[str, list[dict[str, Any]]] = {stream: [] for stream in streams}
         self.on_step: Callable[[Mapping[str, float]], None] | None = None
         # What the whole run has cost all processes, and how much of it this one has counted in.
         self.costs = {"tokens_generated": 0, "tokens_forwarded": 0, "tokens_trained": 0}
@@ -52,10 +54,15 @@ class CurriculumCallback(TrainerCallback):
         self.started = True
         if self.run:
             self.run.note_learner(learner_record(self.trainer.processing_class))
+            steering = self.run.records("steering")
             self.run.cut(self.offsets)
             self.history = {stream: self.run.records(stream) for stream in self.history}
+            # What was changed after that checkpoint is changed again when its step comes.
+            again = steering[len(self.history["steering"]) :]
+            self.trainer.steering.planned = [Change.read(record) for record in again]
         if self.trainer.state.global_step == 0 and self.trainer.config.eval_every:
             self.evaluate(sampled=True)
+        self.trainer.steering.boundary()
 
     def count_tokens(self, rows: Sequence[Row], terms: Sequence[LikelihoodTerm]) -> None:
         """Add what a step's rollouts, probes included, cost all processes, and its training rows."""
@@ -69,6 +76,10 @@ class CurriculumCallback(TrainerCallback):
         for spent in gather_object([here]):
             for name, tokens in zip(self.costs, spent, strict=True):
                 self.costs[name] += tokens
+
+    def skip_tokens(self) -> None:
+        """Leave out what a probe has cost so far: every process repeats it, and the first counts it."""
+        self._counted = (self.trainer.policy.tokens_generated, self.trainer.policy.tokens_forwarded)
 
     # ------------------------------------------------------------ events
 
@@ -123,14 +134,17 @@ class CurriculumCallback(TrainerCallback):
         metrics["seconds_generation"] = generation
         metrics["seconds_update"] = self.seconds - generation
         metrics["seconds_curriculum"] = bookkeeping + perf_counter() - started
-        self._log("metrics", metrics)
+        self.log("metrics", metrics)
         for group in groups:
-            self._log("groups", group_record(group))
+            self.log("groups", group_record(group))
         every = trainer.config.eval_every
         if every and (share >= 1 or step % every == 0):
             self.evaluate(sampled=share >= 1)
         if self.on_step is not None:
             self.on_step(metrics)
+        if share < 1:
+            trainer.steering.boundary()
+            control.should_training_stop |= trainer.steering.stopped
 
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -146,6 +160,8 @@ class CurriculumCallback(TrainerCallback):
                 "tokens": self.costs["tokens_generated"],
                 "costs": self.costs,
                 "recipe": self.trainer.recipe.state_dict(),
+                "dials": self.trainer.recipe.describe(),
+                "arms": self.trainer.collector.catalog.arms,
                 "offsets": self.run.offsets(),
             }
             if references := self.trainer.policy.references.tensors():
@@ -162,7 +178,7 @@ class CurriculumCallback(TrainerCallback):
         judge = LanguagePolicy(trainer.model, trainer.processing_class, config.max_new_tokens)
         rows = evaluate(judge, config.levels, config.eval_problems, sampled)
         for row in rows:
-            self._log("eval", {"step": clock.step, "tokens": clock.tokens, **row})
+            self.log("eval", {"step": clock.step, "tokens": clock.tokens, **row})
         kinds = ("greedy", "sampled", "pass_at_8") if sampled else ("greedy",)
         return {f"eval_{kind}": mean_accuracy(rows, kind) for kind in kinds}
 
@@ -201,11 +217,15 @@ class CurriculumCallback(TrainerCallback):
                 f"Checkpoint '{checkpoint}' was made by engine {record.get('engine')!r} with "
                 f"{record.get('processes')} processes; this is engine 'trl' with {processes}."
             )
+        catalog = self.trainer.collector.catalog
+        adopted = rebuilt(self.trainer.recipe, catalog, record["dials"], record["arms"])
+        self.trainer.steering.adopt(*adopted)
         self.trainer.recipe.load_state_dict(record["recipe"])
         self.trainer.policy.references.load(read_references(checkpoint))
         self.costs, self.offsets = record["costs"], record["offsets"]
 
-    def _log(self, stream: str, record: Mapping[str, Any]) -> None:
+    def log(self, stream: str, record: Mapping[str, Any]) -> None:
+        """Add a line to a stream, on disk where this process keeps the run."""
         self.history[stream].append(dict(record))
         if self.run:
             self.run.log(stream, record)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import patch_environment
+from accelerate.utils import parse_flag_from_env, patch_environment
 from torch.utils.data import DataLoader, Dataset
 from trl import GRPOConfig
 
@@ -221,7 +221,12 @@ def _rows_of(inputs: dict[str, Any], rows: torch.Tensor) -> dict[str, Any]:
 def check_recipe(
     recipe: Recipe, config: TrainingConfig, processes: int, micro_batches: int
 ) -> None:
-    """CurrlabError, in one sentence, for what TRL's fixed rows cannot do."""
+    """CurrlabError, in one sentence, for what TRL's fixed rows, or shared weights, cannot do."""
+    if parse_flag_from_env("ACCELERATE_USE_FSDP"):
+        raise CurrlabError(
+            "The rollouts read whole weights and FSDP gives every process a share of them; start "
+            "with DDP (`torchrun`, or accelerate with ddp.yaml)."
+        )
     if config.prompts_per_step % processes:
         raise CurrlabError(
             f"{config.prompts_per_step} prompts a step cannot be shared equally by {processes} "

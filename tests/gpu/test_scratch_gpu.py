@@ -94,9 +94,11 @@ def test_the_gradient_is_that_of_the_cpu():
         torch.testing.assert_close(theirs.grad.cpu(), ours.grad, atol=1e-4, rtol=1e-2)
 
 
-def test_it_learns():
+def test_it_learns(record_property):
     learner = trainer(DEVICE)
-    learner.train(progress=False)
+    results = learner.train(progress=False)
+    speed = results["tokens_generated"] / results["seconds_generation"]
+    record_property("tokens_per_second", speed)
     rewards = [line["reward"] for line in learner.history["metrics"]]
     assert sum(rewards[-4:]) > 3 * sum(rewards[:4])
 

@@ -50,7 +50,9 @@ def steered():
 
 def test_changes_take_effect_in_the_next_step(steered):
     trainer = steered.trainer.trainer
-    assert [(line["step"], line["dial"], line["change"]) for line in steered.trainer.steering] == [
+    assert [
+        (line["step"], line["dial"], line["change"]) for line in steered.trainer.history["steering"]
+    ] == [
         (1, "select", "strategy"),
         (1, "sample", "parameters"),
         (2, "reward", "strategy"),
@@ -97,11 +99,25 @@ def test_what_trl_has_laid_out_is_refused_and_its_controls_say_why(steered):
     assert isinstance(cockpit.widget, widgets.VBox)
 
 
-def test_runs_on_disk_are_refused(tmp_path):
-    with Run.open(tmp_path / "run", {}) as run, pytest.raises(CurrlabError, match="run folder"):
-        Session(trl_trainer(run))
+def test_a_run_on_disk_is_steered_and_a_kept_one_is_refused(tmp_path):
+    with Run.open(tmp_path / "run", {}) as run:
+        session = asked_at(Session(trl_trainer(run)), {1: CHANGES[1], 2: [lambda s: s.stop()]})
+        session.run()
+        assert [line["change"] for line in run.records("steering")] == [
+            "strategy",
+            "parameters",
+            "stop",
+        ]
+        assert run.results == session.result()
     with pytest.raises(CurrlabError, match="Only runs of the from-scratch engine are kept"):
         Session(trl_trainer(), tmp_path / "kept")
+
+
+def test_a_training_stopped_before_its_first_step_takes_none():
+    session = asked_at(Session(trl_trainer()), {0: [lambda s: s.stop()]})
+    session.run()
+    assert session.state == "stopped"
+    assert session.result()["steps"] == 0
 
 
 def test_the_microscope_takes_the_trainer(steered, monkeypatch):

@@ -57,6 +57,38 @@ def without_seconds(records):
 RESUMED = small_config(steps=6, checkpoint_every=2, eval_every=3, learning_rate=3e-3)
 
 
+# Strategies beside SEC that two processes must agree on: a probe and a posterior, and hints with
+# likelihood terms, credited prefixes and two normalisations in a group.
+KINDS = ("bots", "uft", "prefix_rft", "adhint")
+SHORT = small_config(steps=3, learning_rate=3e-3)
+
+
+def kind_of_recipe(kind):
+    if kind == "bots":
+        return small_recipe("bots")
+    turned = ("present", "update") if kind == "adhint" else ("present",)
+    return small_recipe("uniform", **dict.fromkeys(turned, kind))
+
+
+def change_it(session) -> None:
+    """A parameter after two steps, another strategy and temperature after three."""
+    changes = {
+        2: [lambda: session.set("select", temperature=0.7)],
+        3: [
+            lambda: session.swap("select", "target", width=0.4),
+            lambda: session.set("sample", temperature=1.5),
+        ],
+    }
+    real = session._before_step
+
+    def before_step():
+        for ask in changes.get(session.trainer.clock.step, []):
+            ask()
+        real()
+
+    session._before_step = before_step
+
+
 def open_run(folder) -> Run:
     return Run.open(folder, {"engine": "trl"})
 
