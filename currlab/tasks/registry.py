@@ -7,7 +7,17 @@ import inspect
 import re
 
 from currlab.errors import CurrlabError
-from currlab.tasks import forms, gym, knights_knaves, lookup, numbers, pretext, programs, sequences
+from currlab.tasks import (
+    forms,
+    gym,
+    hub,
+    knights_knaves,
+    lookup,
+    numbers,
+    pretext,
+    programs,
+    sequences,
+)
 from currlab.tasks.base import Task
 from currlab.tasks.variants import FORM
 
@@ -61,7 +71,8 @@ def task_names() -> list[str]:
 def get_task(name: str) -> Task:
     """The task called `name`, always the same object.
 
-    ``gym:NAME`` is a dataset of reasoning-gym, ``NAME@choice4`` a task in another form
+    ``gym:NAME`` is a dataset of reasoning-gym, ``hub:NAME`` a file, a folder or a data set of the
+    Hub, ``NAME@choice4`` a task in another form
     (`currlab.tasks.variants.variant`).
     """
     if name not in INSTANCES:
@@ -74,15 +85,17 @@ def _new_task(name: str) -> Task:
         return TASKS[name]()
     whole, separator, form = name.rpartition(forms.SEPARATOR)
     # What else stands after '@' in a dataset's name is reasoning-gym's: the model's context.
-    if separator and (FORM.fullmatch(form) or not name.startswith(gym.PREFIX)):
+    if separator and (FORM.fullmatch(form) or not name.startswith((gym.PREFIX, hub.PREFIX))):
         return forms.FormTask(get_task(whole), form)
     if name.startswith(gym.PREFIX):
         return gym.GymTask(name)
+    if name.startswith(hub.PREFIX):
+        return hub.HubTask(name)
     close = difflib.get_close_matches(name, TASKS, n=1)
     hint = f" Did you mean '{close[0]}'?" if close else ""
     raise CurrlabError(
         f"Unknown task '{name}';{hint} known tasks are {', '.join(task_names())}, and "
-        f"{gym.PREFIX}NAME for a dataset of reasoning-gym."
+        f"{gym.PREFIX}NAME for a dataset of reasoning-gym, {hub.PREFIX}NAME for any data set."
     )
 
 
