@@ -100,9 +100,11 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(write, tmp_path)
     wait += f"    pathlib.Path({str(here)!r}).touch()\n    time.sleep(60)"
     paths = [write("01_example", "1"), write("02_example", "print('so far')", wait)]
     command = [sys.executable, "-m", "currlab", "run", *paths, "--out", str(tmp_path / "out")]
+    # Where the tests run in the background of a shell, they and their children ignore SIGINT.
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     end = time.monotonic() + 90
     while not here.exists() and time.monotonic() < end:
         time.sleep(0.05)

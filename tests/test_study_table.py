@@ -95,9 +95,10 @@ def test_shipped_results_have_a_table(name):
     done = CliRunner().invoke(app, ["study", name, "--table"], catch_exceptions=False)
     assert done.exit_code == 0
     lines = done.stdout.splitlines()[1:]
-    assert [line.split()[0] for line in lines] == [
-        c.label for c in study_grids.STUDIES[name].contestants
-    ]
+    labels = [contestant.label for contestant in study_grids.STUDIES[name].contestants]
+    assert len(lines) == len(labels)
+    for line, label in zip(lines, labels, strict=True):
+        assert line.strip().startswith(f"{label} ")
 
 
 # ---------------------------------------------------------------- the command
