@@ -20,8 +20,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-import numpy as np
-
 from currlab.errors import CurrlabError
 from currlab.tasks.answers import equal_answers, last_boxed, solve_countdown
 from currlab.tasks.base import Problem, Task, is_test_prompt
@@ -96,6 +94,8 @@ class HubTask(Task):
         self, splits: Mapping[str, list[dict[str, Any]]], levels: str
     ) -> tuple[int, dict[tuple[bool, int], list[dict[str, Any]]]]:
         """The number of levels, and rows by (is it for testing?, level)."""
+        import numpy as np  # a process that only judges programs has the standard library alone
+
         sides = [(s == "test", row) for s in SIDES for row in splits.get(s, [])]
         trained = {self._prompt(row) for row in splits.get("train", [])}
         if not splits.get("test"):
