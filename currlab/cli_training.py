@@ -185,10 +185,20 @@ def bench(subjects: tuple[str, ...], profile: str, turns: int, out: Path) -> Non
     benchmarks.benchmark(subjects, profile, turns, out)
 
 
-@click.command()
-@click.option("--out", type=Path, help="Folder; without it, the package's own weights.")
-def weights(out: Path | None) -> None:
-    """Make the shipped base and warm-up weights again from nothing."""
+@click.command(
+    epilog="Examples:\n\n  currlab weights --out my-weights\n\n"
+    "  currlab weights --size small --device cuda"
+)
+@click.option("--size", default="tiny", show_default=True, help="Which models: tiny or small.")
+@click.option("--device", default="cpu", show_default=True, help="Where: cpu or cuda.")
+@click.option("--out", type=Path, help="Folder; without it, where load_model looks for them.")
+def weights(size: str, device: str, out: Path | None) -> None:
+    """Make base and warm-up weights from nothing: the shipped tiny ones, or the small ones.
+
+    The small models belong to profile gpu, which makes them itself where they are not yet there.
+    """
+    from currlab.models.load import check_device
     from currlab.training.make_weights import make_weights
 
-    make_weights(out) if out else make_weights()
+    check_device(device)
+    make_weights(size, out, device=device)

@@ -80,26 +80,60 @@ def estimate(config: PreTrainedConfig, setting: Setting) -> dict[str, int]:
     The update and the generation do not coincide: `peak` adds the larger of (gradients, activations,
     logits) and the cache to weights and optimiser. A library's own overhead is not in it.
     """
-    b, tokens = BYTES[setting.dtype], setting.rows * (setting.prompt + setting.completion)
+    b = BYTES[setting.dtype]
+    length = setting.prompt + setting.completion
     everything, trained = count_parameters(config, setting.lora_rank)
-    layers, width = config.num_hidden_layers, config.hidden_size
-    heads = config.num_attention_heads
-    kv_heads = getattr(config, "num_key_value_heads", None) or heads
-    head = getattr(config, "head_dim", None) or width // heads
-    inner = getattr(config, "intermediate_size", None) or 4 * width
-    one_layer = b * tokens * (8 * width + 3 * inner)
+    layers = config.num_hidden_layers
+    one_layer = b * setting.rows * length * _layer_numbers(config)
+    kept = b * setting.rows * length * config.hidden_size * layers
     parts = {
         "weights": b * everything,
         "gradients": b * trained,
         "optimiser": 2 * b * trained,
-        "activations": b * tokens * width * layers + one_layer
-        if setting.checkpointing
-        else layers * one_layer,
+        "activations": kept + one_layer if setting.checkpointing else layers * one_layer,
         "logits": setting.rows * (setting.completion + 1) * config.vocab_size * (b + 8),
-        "cache": 2 * b * setting.sampled * (tokens // setting.rows) * layers * kv_heads * head,
+        "cache": b * setting.sampled * length * _cache_numbers(config),
     }
     update = parts["gradients"] + parts["activations"] + parts["logits"]
     return {**parts, "peak": parts["weights"] + parts["optimiser"] + max(update, parts["cache"])}
+
+
+def _layer_numbers(config: PreTrainedConfig) -> int:
+    """Numbers that a layer keeps of one token for the way back."""
+    inner = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
+    return 8 * config.hidden_size + 3 * inner
+
+
+def _cache_numbers(config: PreTrainedConfig) -> int:
+    """Numbers that the cache of keys and values holds of one token, over all layers."""
+    heads = config.num_attention_heads
+    kv_heads = getattr(config, "num_key_value_heads", None) or heads
+    head = getattr(config, "head_dim", None) or config.hidden_size // heads
+    return 2 * config.num_hidden_layers * kv_heads * head
+
+
+def update_rows(config: PreTrainedConfig, length: int, dtype: str, available: int) -> int:
+    """How many rows of `length` tokens an update can hold at once in half of `available` bytes.
+
+    At least 1. The other half is left to the allocator and to what `estimate` does not know of.
+    """
+    b = BYTES[dtype]
+    activations = b * config.num_hidden_layers * _layer_numbers(config)
+    return max(1, available // (2 * length * (activations + config.vocab_size * (b + 8))))
+
+
+def sampled_rows(config: PreTrainedConfig, length: int, dtype: str, available: int) -> int:
+    """How many rows of `length` tokens can be sampled at once, in a quarter of `available` bytes.
+
+    At least 1. A quarter, since the cache is copied when rows are repeated for their rollouts.
+    """
+    return max(1, available // (4 * BYTES[dtype] * length * _cache_numbers(config)))
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that torch can still give out on a CUDA device: free ones, and its own unused ones."""
+    free, _ = torch.cuda.mem_get_info(device)
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
 def check_memory(config: PreTrainedConfig, setting: Setting, available: int) -> None:

@@ -16,7 +16,7 @@ class Profile:
     """Sizes of everything a notebook runs; the same cells serve all profiles.
 
     `threads` 0 leaves torch's own choice. `warm_up_batch` and `pretrain_batch` are problems a
-    step; `seeds` is how many paired seeds a comparison uses.
+    step; `learning_rate` is GRPO's; `seeds` is how many paired seeds a comparison uses.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Profile:
     warm_up_steps: int = 400
     warm_up_batch: int = 64
     steps: int = 150
+    learning_rate: float = 3e-4
     prompts_per_step: int = 32
     group_size: int = 8
     eval_problems: int = 32
@@ -42,16 +43,33 @@ class Profile:
 
         return getattr(torch, self.precision)
 
-    def apply(self) -> Profile:
-        """Give torch this profile's number of threads, and return the profile.
+    @property
+    def base(self) -> str:
+        """Name of the pre-trained model, for `load_model`."""
+        return f"{self.model_size}-base"
 
-        One thread is the fastest for models of this size, and the only number with which equal
-        seeds give equal runs on machines with different numbers of cores.
+    @property
+    def warm(self) -> str:
+        """Name of the warmed-up model, for `load_model`."""
+        return f"{self.model_size}-warm"
+
+    def apply(self) -> Profile:
+        """Prepare torch and the models for this profile, and return it.
+
+        One thread is the fastest for tiny models, and the only number with which equal seeds give
+        equal runs on machines with different numbers of cores. Matrix products on a GPU may round
+        their inputs to TF32. Models that are not shipped are made, once on a machine.
         """
         import torch
 
         if self.threads:
             torch.set_num_threads(self.threads)
+        if self.device == "cuda":
+            torch.set_float32_matmul_precision("high")
+        if self.model_size != "tiny":
+            from currlab.training.make_weights import ensure_weights
+
+            ensure_weights(self.model_size, self.device)
         return self
 
 
@@ -70,7 +88,7 @@ PROFILES = {
     # Minutes on one core: the lead example as the text tells it.
     "cpu": Profile("cpu"),
     # A larger model and longer runs. Weights stay in float32: at these sizes memory is no concern,
-    # and updates of 3e-4 get lost in bfloat16 weights.
+    # and updates of 1e-4 get lost in bfloat16 weights.
     "gpu": Profile(
         "gpu",
         device="cuda",
@@ -80,7 +98,7 @@ PROFILES = {
         pretrain_batch=256,
         warm_up_steps=1000,
         warm_up_batch=256,
-        steps=300,
+        learning_rate=1e-4,
         prompts_per_step=64,
         group_size=16,
         eval_problems=128,

@@ -4,12 +4,21 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from transformers import AutoConfig, Qwen2Config
 
 from currlab.errors import CurrlabError
-from currlab.memory import Setting, check_memory, config_of, count_parameters, estimate
+from currlab.memory import (
+    Setting,
+    check_memory,
+    config_of,
+    count_parameters,
+    estimate,
+    free_memory,
+)
 from currlab.models import new_model
 from currlab.models.tiny import tiny_config
+from currlab.training import loss_terms, rollouts
 
 TINY = tiny_config("small")
 MEASURE = """
@@ -87,3 +96,54 @@ def test_a_configuration_comes_from_a_folder_or_is_told(tmp_path):
     assert isinstance(config_of(str(tmp_path)), type(AutoConfig.for_model("llama")))
     with pytest.raises(CurrlabError, match="Cannot read the configuration"):
         config_of(str(tmp_path / "none"))
+
+
+# ---------------------------------------------------------------- rows at a time on a GPU
+
+
+@pytest.fixture
+def gpu_with(monkeypatch):
+    """Pretends that torch has so many bytes of a GPU: free ones, and ones of its own unused."""
+
+    def pretend(free, reserved=0, allocated=0):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 2 * free))
+        monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: reserved)
+        monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: allocated)
+        model = new_model("tiny")
+        monkeypatch.setattr(type(model), "device", torch.device("cuda"))
+        return model
+
+    return pretend
+
+
+def test_free_memory_counts_what_torch_holds_unused(gpu_with):
+    gpu_with(1000, reserved=500, allocated=200)
+    assert free_memory(torch.device("cuda")) == 1300
+
+
+def test_rows_of_an_update_fit_the_estimate(gpu_with):
+    model = gpu_with(10**9)
+    rows = loss_terms.rows_at_a_time(model, 50)
+    parts = estimate(model.config, Setting(rows=rows, prompt=1, completion=49, dtype="float32"))
+    needed = parts["activations"] + parts["logits"]
+    assert 0.4e9 < needed <= 0.51e9
+    assert loss_terms.rows_at_a_time(model, 100) == rows // 2
+    assert loss_terms.rows_at_a_time(gpu_with(1), 50) == 1
+
+
+def test_rows_sampled_at_once_fit_the_estimate(gpu_with):
+    prompts = [(1,) * 10] * 4
+    model = gpu_with(10**7)
+    rows = rollouts.rows_at_a_time(model, prompts, 40)
+    parts = estimate(
+        model.config, Setting(rows=1, sampled=rows, prompt=10, completion=40, dtype="float32")
+    )
+    assert 0.2e7 < parts["cache"] <= 0.25e7
+    assert rollouts.rows_at_a_time(gpu_with(1), prompts, 40) == 1
+    assert rollouts.rows_at_a_time(gpu_with(10**12), prompts, 40) == rollouts.MOST_ROWS_ON_GPU
+
+
+def test_on_a_cpu_memory_is_not_asked():
+    model = new_model("tiny")
+    assert loss_terms.rows_at_a_time(model, 50) == loss_terms.ROWS_AT_A_TIME
+    assert rollouts.rows_at_a_time(model, [(1,)], 5) == rollouts.ROWS_AT_A_TIME

@@ -28,6 +28,8 @@ from currlab.models.tokenizer import build_tokenizer
 
 WEIGHTS = Path(__file__).parent / "weights"
 SHIPPED: Mapping[str, str] = {"tiny-base": "base.safetensors", "tiny-warm": "warm.safetensors"}
+# Too large to ship: made once on this machine, by `currlab weights --size small`.
+MADE: Mapping[str, str] = {"small-base": "base.safetensors", "small-warm": "warm.safetensors"}
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
@@ -37,18 +39,32 @@ def load_model(
 ) -> Loaded:
     """The model called `name` and its tokenizer, in evaluation mode.
 
-    'tiny-base' and 'tiny-warm' are shipped; 'tiny' and 'small' have random weights (seed 0; other
-    seeds: `new_model`); anything else is a folder, or a repository of the Hugging Face Hub.
+    'tiny-base' and 'tiny-warm' are shipped, 'small-base' and 'small-warm' are made on this machine
+    first; 'tiny' and 'small' have random weights (seed 0; other seeds: `new_model`); anything else is
+    a folder, or a repository of the Hugging Face Hub.
     """
-    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
-        raise CurrlabError("There is no CUDA device here; use the device 'cpu'.")
+    check_device(device)
     if name in SHIPPED:
-        model, tokenizer = _shipped(WEIGHTS / SHIPPED[name])
+        remedy = "install currlab again, or make the weights anew with `currlab weights`"
+        model, tokenizer = _stored("tiny", WEIGHTS / SHIPPED[name], remedy)
+    elif name in MADE:
+        remedy = "make the weights with `currlab weights --size small` (minutes on a GPU)"
+        model, tokenizer = _stored("small", made_folder("small") / MADE[name], remedy)
     elif name in SHAPES:
         model, tokenizer = new_model(name, seed=0), build_tokenizer()
     else:
         model, tokenizer = _pretrained(name)
     return model.to(device=device, dtype=dtype).eval(), tokenizer
+
+
+def check_device(device: str | torch.device) -> None:
+    """CurrlabError if torch has no such device here."""
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise CurrlabError(f"Unknown device '{device}'; use 'cpu' or 'cuda'.") from error
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise CurrlabError("There is no CUDA device here; use the device 'cpu'.")
 
 
 def save_model(
@@ -83,9 +99,15 @@ def save_weights(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pat
     os.replace(partial, path)
 
 
-def _shipped(path: Path) -> Loaded:
-    model, tokenizer = new_model("tiny"), build_tokenizer()
-    remedy = "install currlab again, or make the weights anew with `currlab weights`"
+def made_folder(size: str) -> Path:
+    """Where the weights of a size that is not shipped are kept: the user's cache folder."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "currlab" / size
+
+
+def _stored(size: str, path: Path, remedy: str) -> Loaded:
+    """A model of `SHAPES` with the weights that `save_weights` wrote to `path`."""
+    model, tokenizer = new_model(size), build_tokenizer()
     try:
         with safe_open(path, framework="pt") as file:
             made_for = (file.metadata() or {}).get("tokenizer")
@@ -103,7 +125,7 @@ def _shipped(path: Path) -> Loaded:
     for tied in model.all_tied_weights_keys:
         del expected[tied]
     if {name: tensor.shape for name, tensor in tensors.items()} != expected:
-        raise CurrlabError(f"The weights file '{path}' does not fit the tiny model; {remedy}.")
+        raise CurrlabError(f"The weights file '{path}' does not fit the {size} model; {remedy}.")
     model.load_state_dict(tensors, strict=False)
     return model, tokenizer
 
@@ -112,7 +134,7 @@ def _pretrained(name: str) -> Loaded:
     """A model in Hugging Face's format, from a folder or the Hub."""
     is_folder = bool(name) and Path(name).is_dir()
     if not is_folder and not HUB_NAME.fullmatch(name):
-        known = ", ".join((*SHIPPED, *SHAPES))
+        known = ", ".join((*SHIPPED, *MADE, *SHAPES))
         raise CurrlabError(
             f"Unknown model '{name}'; use {known}, a folder that holds a model, or a name of the "
             "Hugging Face Hub such as 'Qwen/Qwen2.5-0.5B-Instruct'."

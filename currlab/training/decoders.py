@@ -1,7 +1,8 @@
-"""Two ways through a model, one token at a time: a fast one for plain Llamas, one for all others.
+"""Ways through a model, one token at a time: a fast one for plain Llamas, one for all others.
 
-Both offer the same four calls: `prefill` reads the different prompts, `expand` repeats them for
-their rollouts, `step` appends a token a row, and `keep` drops rows that have ended.
+They offer the same four calls: `prefill` reads the different prompts, `expand` repeats them for
+their rollouts, `step` appends a token a row, and `keep` drops rows that have ended. On a GPU plain
+Llamas go through `graph_decoder`, whose rows stay to the end (`drops_rows`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -30,6 +32,10 @@ def is_fast(model: PreTrainedModel) -> bool:
 def decoder_for(model: PreTrainedModel, max_new_tokens: int) -> Decoder:
     """The faster of the two that can run this model."""
     if is_fast(model):
+        if model.device.type == "cuda":
+            from currlab.training.graph_decoder import GraphedLlamaDecoder
+
+            return GraphedLlamaDecoder(model, max_new_tokens)
         return LlamaDecoder(model, max_new_tokens)
     _say_slow(type(model).__name__)
     return HuggingFaceDecoder(model)
@@ -53,6 +59,8 @@ def left_pad(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[Te
 
 class HuggingFaceDecoder:
     """Any causal language model, through its own forward and cache."""
+
+    drops_rows = True
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model
@@ -91,6 +99,8 @@ class LlamaDecoder:
 
     Shapes: rows R, time T, key/value heads K, queries per key/value head Q, head width D.
     """
+
+    drops_rows = True
 
     def __init__(self, model: LlamaForCausalLM, max_new_tokens: int) -> None:
         self.model, self.config = model, model.config
@@ -193,4 +203,7 @@ def _joined(*linears: nn.Linear) -> tuple[Tensor, Tensor | None]:
     return torch.cat([m.weight for m in linears]), bias
 
 
-Decoder = LlamaDecoder | HuggingFaceDecoder
+if TYPE_CHECKING:
+    from currlab.training.graph_decoder import GraphedLlamaDecoder
+
+    Decoder = LlamaDecoder | HuggingFaceDecoder | GraphedLlamaDecoder

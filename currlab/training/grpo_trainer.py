@@ -231,7 +231,7 @@ class CurriculumGRPOTrainer(GRPOTrainer):
         # Once an update, in the first of its micro-batches: their gradients are added up.
         if self._imitated_at != self.state.global_step:
             self._imitated_at = self.state.global_step
-            for part in likelihood_losses(model, self._terms, self.accelerator.device):
+            for part in likelihood_losses(model, self._terms):
                 loss = loss + part
         return loss
 

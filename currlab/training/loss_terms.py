@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from currlab.curricula.core import Recipe
 from currlab.curricula.data import Catalog, Clock, Group
+from currlab.memory import free_memory, update_rows
 from currlab.training.loss import LossBatch, likelihood_loss
 from currlab.training.references import References
 from currlab.training.rows import (
@@ -29,15 +30,25 @@ from currlab.training.rows import (
     token_logits,
 )
 
-# Rows of similar length go through the model together: few pads, and activations stay in the cache.
+# On a CPU: few pads, and activations stay in the processor's cache.
 ROWS_AT_A_TIME = 64
 
 
-def batches(rows: Sequence[Row], device: torch.device) -> Iterator[TokenBatch]:
-    """Rows of similar length together."""
+def batches(rows: Sequence[Row], model: nn.Module) -> Iterator[TokenBatch]:
+    """Rows of similar length together, on the model's device; as many as its memory holds."""
+    network = getattr(model, "module", model)  # what DDP has wrapped
     by_length = sorted(rows, key=lambda row: row.length)
-    for start in range(0, len(by_length), ROWS_AT_A_TIME):
-        yield token_batch(by_length[start : start + ROWS_AT_A_TIME], device)
+    size = rows_at_a_time(network, by_length[-1].length) if rows else 1
+    for start in range(0, len(by_length), size):
+        yield token_batch(by_length[start : start + size], network.device)
+
+
+def rows_at_a_time(model: PreTrainedModel, length: int) -> int:
+    """How many rows of at most `length` tokens go through the model, forward and back, at once."""
+    if model.device.type != "cuda":
+        return ROWS_AT_A_TIME
+    dtype = str(model.dtype).removeprefix("torch.")
+    return update_rows(model.config, length, dtype, free_memory(model.device))
 
 
 # ---------------------------------------------------------------- an objective of its own
@@ -128,12 +139,10 @@ def likelihood_terms(
     ]
 
 
-def likelihood_losses(
-    model: nn.Module, terms: Sequence[LikelihoodTerm], device: torch.device
-) -> Iterator[Tensor]:
+def likelihood_losses(model: nn.Module, terms: Sequence[LikelihoodTerm]) -> Iterator[Tensor]:
     """The terms' losses in parts whose sum is the whole, so that each can go backward at once."""
     for term in terms:
-        for batch in batches(term.rows, device):
+        for batch in batches(term.rows, model):
             log_p = log_probabilities(model, batch)
             weights = term.token_weights and term.token_weights(log_p.detach())
             yield term.factor * likelihood_loss(

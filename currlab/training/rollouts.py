@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,12 +22,19 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from currlab.errors import CurrlabError
-from currlab.training.decoders import Decoder, decoder_for
+from currlab.memory import free_memory, sampled_rows
+from currlab.training.decoders import decoder_for
 
-# Rows sampled at a time: more of them no longer speed up a matrix product, but leave the cache.
+if TYPE_CHECKING:
+    from currlab.training.decoders import Decoder
+
+# On a CPU: more rows no longer speed up a matrix product, but leave the processor's cache.
 ROWS_AT_A_TIME = 256
+MOST_ROWS_ON_GPU = 2048  # many more gain nothing there either
 # Finished rows are dropped once they are this share of the batch: each drop copies the cache.
 DROP_SHARE = 0.125
+# Where no rows are dropped: to look whether all have ended makes the CPU wait for the GPU.
+LOOK_EVERY = 8
 
 
 @dataclass(frozen=True)
@@ -64,8 +72,9 @@ def sample_completions(
     model.eval()
     try:
         with torch.inference_mode():
-            for start in range(0, len(prompts), ROWS_AT_A_TIME):
-                rows = by_length[start : start + ROWS_AT_A_TIME]
+            size = rows_at_a_time(model, prompts, max_new_tokens)
+            for start in range(0, len(prompts), size):
+                rows = by_length[start : start + size]
                 sampled = _sample_batch(
                     model,
                     [tuple(prompts[i]) for i in rows],
@@ -78,6 +87,18 @@ def sample_completions(
     finally:
         model.train(was_training)
     return [completions[i] for i in range(len(prompts))]
+
+
+def rows_at_a_time(
+    model: PreTrainedModel, prompts: Sequence[Sequence[int]], max_new_tokens: int
+) -> int:
+    """How many rows are sampled at once: on a GPU as many as its memory holds the cache of."""
+    if model.device.type != "cuda":
+        return ROWS_AT_A_TIME
+    length = max(map(len, prompts), default=1) + max_new_tokens
+    dtype = str(model.dtype).removeprefix("torch.")
+    fitting = sampled_rows(model.config, length, dtype, free_memory(model.device))
+    return min(MOST_ROWS_ON_GPU, fitting)
 
 
 def uniform_numbers(seeds: np.ndarray, position: int) -> np.ndarray:
@@ -99,13 +120,23 @@ def _mix(bits: np.ndarray) -> np.ndarray:
     return bits ^ (bits >> np.uint64(31))
 
 
-def draw(logits: Tensor, uniform: np.ndarray, temperature: float) -> Tensor:
-    """One token id a row: inverse CDF of softmax(logits / temperature), argmax at 0."""
+def _uniform(seeds: Sequence[int], positions: int, device: torch.device) -> Tensor:
+    """The numbers of all rows at all positions, [positions, rows], float64."""
+    numbers = np.array([seed & 0xFFFFFFFFFFFFFFFF for seed in seeds], dtype=np.uint64)
+    every = np.stack([uniform_numbers(numbers, position) for position in range(positions)])
+    return torch.from_numpy(every).to(device)
+
+
+def draw(logits: Tensor, uniform: Tensor, temperature: float) -> Tensor:
+    """One token id a row: inverse CDF of softmax(logits / temperature), argmax at 0.
+
+    `uniform` [rows] are numbers in (0, 1), float64.
+    """
     if temperature == 0:
         return logits.argmax(-1)
     # float64, so that the sum over a large vocabulary keeps its small probabilities.
     cumulative = (logits / temperature).softmax(-1).double().cumsum(-1)
-    target = torch.from_numpy(uniform).to(logits.device)[:, None] * cumulative[:, -1:]
+    target = uniform[:, None] * cumulative[:, -1:]
     # uniform > 0 and "left" together: a token of probability 0 is never drawn.
     return torch.searchsorted(cumulative, target, side="left")[:, 0]
 
@@ -120,27 +151,30 @@ def _sample_batch(
 ) -> list[Completion]:
     decoder, logits = _read(model, prompts, max_new_tokens)
     device, n = logits.device, len(prompts)
-    numbers = np.array([seed & 0xFFFFFFFFFFFFFFFF for seed in seeds], dtype=np.uint64)
+    uniform = _uniform(seeds, max_new_tokens, device)
     tokens = torch.full((n, max_new_tokens), -1, device=device)
     entropy, log_probability = torch.zeros(2, n, max_new_tokens, device=device)
     rows = torch.arange(n, device=device)  # the row of `tokens` that each row of the batch fills
     ended = torch.zeros(n, dtype=torch.bool, device=device)
     for position in range(max_new_tokens):
         logits = logits.float()
-        drawn = draw(logits, uniform_numbers(numbers, position), temperature)
+        drawn = draw(logits, uniform[position], temperature)
         log_p = logits.log_softmax(-1)
         tokens[rows, position] = drawn.masked_fill(ended, -1)
         entropy[rows, position] = torch.special.entr(log_p.exp()).sum(-1)
         log_probability[rows, position] = log_p.gather(1, drawn[:, None])[:, 0]
         ended = ended | (drawn == end_id)
-        done = int(ended.sum())
-        if done == len(rows) or position == max_new_tokens - 1:
+        if position == max_new_tokens - 1:
             break
-        if done > DROP_SHARE * len(rows):
-            going = _without(ended)
-            decoder.keep(going)
-            rows, drawn, ended = rows[going], drawn[going], ended[going]
-            numbers = numbers[going.cpu().numpy()]
+        if decoder.drops_rows or position % LOOK_EVERY == 0:
+            done = int(ended.sum())
+            if done == len(rows):
+                break
+            if decoder.drops_rows and done > DROP_SHARE * len(rows):
+                going = _without(ended)
+                decoder.keep(going)
+                rows, drawn, ended = rows[going], drawn[going], ended[going]
+                uniform = uniform[:, going]
         logits = decoder.step(drawn)
     return _completions(tokens, entropy, log_probability)
 

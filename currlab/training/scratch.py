@@ -154,7 +154,7 @@ class ScratchTrainer:
         tokens = sum(sum(row.mask) for row in rows)
         if update.objective is None:
             rows = [row for row in rows if row.advantage != 0]
-            parts = list(batches(rows, device))
+            parts = list(batches(rows, self.model))
         else:
             parts = [token_batch(rows, device)]
         terms = likelihood_terms(
@@ -182,7 +182,7 @@ class ScratchTrainer:
             loss = factor * loss
             loss.backward()
             total += loss.item()
-        for loss in likelihood_losses(self.model, batch.terms, self.model.device):
+        for loss in likelihood_losses(self.model, batch.terms):
             loss.backward()
             total += loss.item()
         return total

@@ -74,7 +74,7 @@ def warm_up(
     learner succeeds, so a strategy that waits for pass rates learns nothing here.
     The loss is on the completion only, ``<eos>`` included; the learning rate falls linearly to 0.
     The defaults suit a model that starts from random weights or meets a new task; a base that knows
-    the task needs less (`make_weights.WARM_UP`).
+    the task needs less (`make_weights.making`).
 
     What a recipe may change:
 

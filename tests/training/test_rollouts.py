@@ -246,5 +246,5 @@ def test_the_uniform_numbers_are_uniform_and_depend_on_seed_and_position_only():
 def test_a_token_of_probability_zero_is_never_drawn(uniform):
     never = float("-inf")
     logits = torch.tensor([[never, 1.0, never, 1.0, never]])
-    token = draw(logits, np.array([uniform]), 1.0).item()
+    token = draw(logits, torch.tensor([uniform], dtype=torch.float64), 1.0).item()
     assert token == (1 if uniform <= 0.5 else 3)
