@@ -36,10 +36,10 @@ from currlab.errors import CurrlabError
 @click.option(
     "--set", "settings", multiple=True, metavar="STRATEGY.NAME=VALUE", help="A parameter."
 )
-@click.option("--model", default="tiny-warm", show_default=True, help="Name or folder.")
+@click.option("--model", help="Name or folder.  [default: the profile's, such as tiny-warm]")
 @click.option("--steps", default=300, show_default=True, help="Optimiser steps.")
 @click.option("--seed", default=0, show_default=True, help="Seed of every random draw.")
-@click.option("--profile", default="cpu", show_default=True, help="Device and threads.")
+@click.option("--profile", default="cpu", show_default=True, help="Device, threads and model.")
 @click.option("--out", required=True, help="The run's folder; resumes what is there.")
 def train(**options: Any) -> None:
     """Train one model under a curriculum; started again, it resumes."""

@@ -21,19 +21,29 @@ def train_once(
     engine: str,
     levels: Sequence[str],
     settings: Sequence[str],
-    model: str,
+    model: str | None,
     steps: int,
     seed: int,
     profile: str,
     out: str,
     **dials: str,
 ) -> dict[str, Any]:
-    """Train in folder `out`, or resume it; returns the results, which are also in results.json."""
-    chosen = get_profile(profile).apply()
+    """Train in folder `out`, or resume it; returns the results, which are also in results.json.
+
+    Without a `model` it is the profile's warmed-up one.
+    """
+    chosen = get_profile(profile)
     recipe = make_recipe(select, seed=seed, settings=parse_settings(settings), **dials)
     given = {"levels": parse_levels(levels)} if levels else {}
-    config = TrainingConfig(model=model, steps=steps, seed=seed, **given)
+    config = TrainingConfig(
+        model=model or chosen.warm,
+        steps=steps,
+        seed=seed,
+        learning_rate=chosen.learning_rate,
+        **given,
+    )
     config.catalog()
+    chosen.apply(models=model is None)
     return launch(recipe, config, out, engine, chosen.device)
 
 

@@ -53,8 +53,8 @@ class Profile:
         """Name of the warmed-up model, for `load_model`."""
         return f"{self.model_size}-warm"
 
-    def apply(self) -> Profile:
-        """Prepare torch and the models for this profile, and return it.
+    def apply(self, models: bool = True) -> Profile:
+        """Prepare torch for this profile, and its models where they are wanted; the profile.
 
         One thread is the fastest for tiny models, and the only number with which equal seeds give
         equal runs on machines with different numbers of cores. Matrix products on a GPU may round
@@ -66,7 +66,7 @@ class Profile:
             torch.set_num_threads(self.threads)
         if self.device == "cuda":
             torch.set_float32_matmul_precision("high")
-        if self.model_size != "tiny":
+        if models and self.model_size != "tiny":
             from currlab.training.make_weights import ensure_weights
 
             ensure_weights(self.model_size, self.device)

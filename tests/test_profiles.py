@@ -9,6 +9,7 @@ import torch
 
 from currlab.errors import CurrlabError
 from currlab.profiles import PROFILES, Profile, profile
+from currlab.training import make_weights
 
 
 def test_unknown_profile_names_the_known_ones():
@@ -44,3 +45,18 @@ def test_threads_are_set_by_apply_and_never_by_import():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.split() == ["3", "1"], done.stderr
+
+
+def test_on_a_gpu_products_may_round_and_models_are_made_where_they_are_wanted(monkeypatch):
+    made = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(make_weights, "ensure_weights", lambda *size: made.append(size))
+    before = torch.get_float32_matmul_precision()
+    try:
+        assert profile("gpu").apply(models=False).warm == "small-warm"
+        assert torch.get_float32_matmul_precision() == "high"
+        assert made == []
+        profile("gpu").apply()
+        assert made == [("small", "cuda")]
+    finally:
+        torch.set_float32_matmul_precision(before)
