@@ -1,7 +1,7 @@
 # make lab     JupyterLab on your own copies of the notebooks
 # make report  notebook 00 headless, to an HTML page
 # make test    everything that is checked, each notebook in its first settings
-# make test-all   the notebooks in their other settings, too
+# make test-all   the notebooks in their other settings, too, and the making of the shipped weights
 # make test-gpu    what needs one GPU, and gpu.json: what ran, seconds, memory, tokens a second
 # Each sets up .venv first; all that is needed is Python 3.11 to 3.14 and make.
 
@@ -32,7 +32,7 @@ report: .venv/.set-up
 test: .venv/.set-up-test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(JOBS) --dist worksteal -m "not notebook and not browser"
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(JOBS) --dist worksteal -m "not notebook and not browser and not second"
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(JOBS) --dist worksteal -m "(notebook or browser) and not second"
 
 test-all: test

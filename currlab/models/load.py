@@ -152,13 +152,26 @@ def _pretrained(name: str) -> Loaded:
             else "check the name and the network, or use a model that is here, such as 'tiny-warm'"
         )
         raise CurrlabError(f"Cannot load the model '{name}' ({reason}); {remedy}.") from error
-    if tokenizer.chat_template is None:
-        raise CurrlabError(
-            f"The tokenizer of '{name}' has no chat template; choose an instruct model, or set "
-            "`chat_template` on the tokenizer and save it with `save_model`."
-        )
+    _check_tokenizer(name, model, tokenizer)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     # Completions are appended to prompts, so that padding belongs before them.
     tokenizer.padding_side = "left"
     return model, tokenizer
+
+
+def _check_tokenizer(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """CurrlabError if there is no chat template, or an id that the model has no embedding for."""
+    if tokenizer.chat_template is None:
+        raise CurrlabError(
+            f"The tokenizer of '{name}' has no chat template; choose an instruct model, or set "
+            "`chat_template` on the tokenizer and save it with `save_model`."
+        )
+    largest = max(tokenizer.get_vocab().values())
+    embeddings = model.get_input_embeddings().num_embeddings
+    if largest >= embeddings:
+        raise CurrlabError(
+            f"The tokenizer of '{name}' has ids up to {largest} and the model only {embeddings} "
+            "embeddings; call `model.resize_token_embeddings(len(tokenizer))` after tokens were added, "
+            "and save both with `save_model`."
+        )

@@ -84,11 +84,20 @@ class HubTask(Task):
             raise CurrlabError(f"The data set '{self.source}' is empty.")
         there = list(next(filter(None, splits.values()))[0])
         for role, column in self.columns.items():
-            if column is not None and column not in there:
+            if column is None:
+                continue
+            if column not in there:
                 raise CurrlabError(
                     f"The data set '{self.source}' has no column '{column}' for the {role}; its "
                     f"columns are {', '.join(there)}, and ?{role}=NAME names another one."
                 )
+            for side, rows in splits.items():
+                empty = [i for i, row in enumerate(rows, 1) if row.get(column) is None]
+                if empty:
+                    raise CurrlabError(
+                        f"The data set '{self.source}' has {len(empty)} {side} rows with nothing in "
+                        f"the column '{column}' (the first is row {empty[0]}); fill or remove them."
+                    )
 
     def _levelled(
         self, splits: Mapping[str, list[dict[str, Any]]], levels: str

@@ -106,6 +106,19 @@ def test_a_tokenizer_without_chat_template_is_refused(tmp_path):
         load_model(str(save_model(model, tokenizer, tmp_path)))
 
 
+def test_a_tokenizer_with_more_ids_than_the_model_has_embeddings_is_refused(tmp_path):
+    model, tokenizer = load_model("tiny-warm")
+    rows = model.get_input_embeddings().num_embeddings
+    tokenizer.add_tokens([f"<extra{i}>" for i in range(rows - len(tokenizer) + 1)])
+    folder = save_model(model, tokenizer, tmp_path)
+    with pytest.raises(
+        CurrlabError, match=f"ids up to {rows} and the model only {rows} embeddings"
+    ):
+        load_model(str(folder))
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    load_model(str(save_model(model, tokenizer, tmp_path)))
+
+
 def test_pickled_weights_are_never_read(tmp_path):
     save_model(*load_model("tiny-warm"), tmp_path)
     (tmp_path / "model.safetensors").unlink()

@@ -157,3 +157,16 @@ def test_a_row_without_final_answer_is_told(tmp_path):
     path = written(tmp_path / "d.jsonl", sums(40))
     with pytest.raises(CurrlabError, match="no final answer of the form '####'"):
         get_task(f"hub:{path}?preset=gsm8k&levels=1").make(1, 0)
+
+
+@pytest.mark.parametrize("hole", [{"question": "2 + 2?"}, {"question": None, "answer": "4"}])
+def test_rows_with_holes_are_counted_and_the_first_is_named(tmp_path, hole):
+    path = written(tmp_path / "d.jsonl", [*sums(20), hole, hole])
+    with pytest.raises(CurrlabError, match=r"has 2 train rows with nothing .*the first is row 21"):
+        get_task(f"hub:{path}")
+
+
+def test_an_empty_cell_of_a_csv_file_is_a_hole(tmp_path):
+    (tmp_path / "d.csv").write_text("question,answer\n1 + 1?,2\n1 + 2?,\n")
+    with pytest.raises(CurrlabError, match=r"1 train rows .*column 'answer' .*row 2"):
+        get_task(f"hub:{tmp_path}/d.csv")

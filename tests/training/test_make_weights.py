@@ -144,6 +144,7 @@ def test_only_two_sizes_have_weights(capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.second
 def test_the_command_makes_the_shipped_weights(shipped, tmp_path):
     """The whole command again, against what is shipped.
 
