@@ -12,6 +12,7 @@ import click
 
 from currlab.cli_group import examples
 from currlab.errors import CurrlabError
+from currlab.training.vllm_checks import SERVER
 
 
 @click.command(
@@ -19,6 +20,7 @@ from currlab.errors import CurrlabError
         "currlab train --select sec --steps 300 --out runs/sec-0",
         "currlab train --select sec --set sec.temperature=0.15 --levels sorting=1-12",
         "torchrun --standalone --nproc_per_node 2 -m currlab train --engine trl --out runs/two",
+        "currlab train --engine trl --vllm colocate --profile gpu --out runs/fast",
     )
 )
 @click.option("--select", default="sec", show_default=True, help="Which problem is next?")
@@ -27,6 +29,13 @@ from currlab.errors import CurrlabError
 @click.option("--reward", default="exact", show_default=True, help="What earns credit?")
 @click.option("--update", default="grpo", show_default=True, help="What moves the weights?")
 @click.option("--engine", default="scratch", show_default=True, help="scratch or trl.")
+@click.option(
+    "--vllm",
+    default="off",
+    show_default=True,
+    help="Who samples for the engine trl on a GPU: off (our rollouts), colocate or server.",
+)
+@click.option("--vllm-server", default=SERVER, show_default=True, help="Its address.")
 @click.option(
     "--levels",
     multiple=True,

@@ -16,6 +16,7 @@ import psutil
 from packaging.requirements import Requirement
 
 from currlab.errors import CurrlabError
+from currlab.training.vllm_checks import installed_vllm
 
 GIB = 2**30
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -91,8 +92,8 @@ def _gym() -> tuple[str, str]:
 
 
 def _vllm() -> tuple[str, str]:
-    found = importlib.util.find_spec("vllm") is not None
-    return "INFO", f"vllm {version('vllm')}" if found else "no vllm; large models on a GPU want it"
+    found = installed_vllm()
+    return "INFO", f"vllm {found}" if found else "no vllm; large models on a GPU want it"
 
 
 def _processes() -> tuple[str, str]:

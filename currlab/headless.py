@@ -12,6 +12,7 @@ from currlab.parameters import read_literal
 from currlab.profiles import profile as get_profile
 from currlab.training.config import TrainingConfig
 from currlab.training.launch import launch
+from currlab.training.vllm_checks import SERVER, check_vllm
 
 LEVELS = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?")
 
@@ -26,6 +27,8 @@ def train_once(
     seed: int,
     profile: str,
     out: str,
+    vllm: str = "off",
+    vllm_server: str = SERVER,
     **dials: str,
 ) -> dict[str, Any]:
     """Train in folder `out`, or resume it; returns the results, which are also in results.json.
@@ -43,8 +46,10 @@ def train_once(
         **given,
     )
     config.catalog()
+    check_vllm(vllm, chosen.device, vllm_server)  # before models are made, which takes minutes
     chosen.apply(models=model is None)
-    return launch(recipe, config, out, engine, chosen.device)
+    options = {"vllm": vllm, "vllm_server": vllm_server}
+    return launch(recipe, config, out, engine, chosen.device, **options)
 
 
 def parse_levels(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:

@@ -25,6 +25,7 @@ from currlab.curricula.data import Clock, Group, Pick
 from currlab.errors import CurrlabError
 from currlab.progress import progress as progress_bar
 from currlab.runs import Run
+from currlab.training import trl_data
 from currlab.training.collect import Collector, with_advantages
 from currlab.training.config import TrainingConfig
 from currlab.training.loss_terms import (
@@ -38,19 +39,9 @@ from currlab.training.loss_terms import (
 from currlab.training.policy import LanguagePolicy
 from currlab.training.rows import kept_rollouts, policy_rows, token_batch
 from currlab.training.trl_callback import CurriculumCallback
-from currlab.training.trl_data import (
-    StepSampler,
-    check_recipe,
-    common_temperature,
-    grpo_config,
-    is_sum_over_rows,
-    reward,
-    rollout_output,
-    row_batches,
-    step_loader,
-    step_plan,
-)
 from currlab.training.trl_steering import TrlSteering
+from currlab.training.vllm_checks import SERVER, check_vllm
+from currlab.training.vllm_sampler import stored, trl_sampler, trl_settings
 
 
 class CurriculumGRPOTrainer(GRPOTrainer):
@@ -65,6 +56,9 @@ class CurriculumGRPOTrainer(GRPOTrainer):
     one that this does not change. `micro_batches` splits a step's update to save memory. Logs,
     evaluations and checkpoints go to `run`, which only process 0 is given. The model is trained in
     place; with `peft_config` the adapters that TRL adds are, and `trainer.model` holds them.
+
+    `vllm` says who samples: "off", our own rollouts; "colocate", a vLLM engine in each process;
+    "server", the one at the address `vllm_server`. CurrlabError where that cannot be had.
     """
 
     def __init__(
@@ -77,13 +71,16 @@ class CurriculumGRPOTrainer(GRPOTrainer):
         peft_config: PeftConfig | None = None,
         micro_batches: int = 1,
         skip_zero_advantage: bool = True,
+        vllm: str = "off",
+        vllm_server: str = SERVER,
     ) -> None:
         device = next(model.parameters()).device
+        check_vllm(vllm, device, vllm_server)
         # Joins the processes that torchrun started, before anything depends on their number.
         processes = PartialState(cpu=device.type == "cpu").num_processes
-        check_recipe(recipe, config, processes, micro_batches)
+        trl_data.check_recipe(recipe, config, processes, micro_batches)
         self.recipe, self.config = recipe, config
-        plan = step_plan(recipe, config)
+        plan = trl_data.step_plan(recipe, config)
         # Rows of a step for each of its picks: room for all rollouts that the recipe may keep.
         self.room = recipe.sample.growth * sum(plan.rollouts) // config.prompts_per_step
         self.picks_here = config.prompts_per_step // processes
@@ -92,13 +89,18 @@ class CurriculumGRPOTrainer(GRPOTrainer):
         save = run is not None and config.checkpoint_every > 0
         folder, save = broadcast_object_list([folder, save])
         rows = self.picks_here * self.room
-        arguments = grpo_config(recipe, config, plan, rows, micro_batches, device, folder, save)
+        vllm_settings = trl_settings(vllm, vllm_server)
+        arguments = trl_data.grpo_config(
+            recipe, config, plan, rows, micro_batches, device, folder, save, **vllm_settings
+        )
         self.journal, self.steering = CurriculumCallback(self, run), TrlSteering(self)
-        with warnings.catch_warnings():
+        # TRL's vLLM loads the model from where it is stored.
+        there = nullcontext() if vllm == "off" else stored(model, tokenizer)
+        with there, warnings.catch_warnings():
             warnings.filterwarnings("ignore", "You are using 'rollout_func'")
             super().__init__(
                 model=model,
-                reward_funcs=[reward],
+                reward_funcs=[trl_data.reward],
                 args=arguments,
                 # TRL insists on a dataset; our get_train_dataloader never reads it.
                 train_dataset=Dataset.from_dict({"prompt": [""]}),
@@ -109,9 +111,10 @@ class CurriculumGRPOTrainer(GRPOTrainer):
             )
         self.remove_callback(PrinterCallback)
         common_loss = recipe.update.objective is None and not self.aux_loss_enabled
-        self.sums_over_rows = common_loss and is_sum_over_rows(arguments)
+        self.sums_over_rows = common_loss and trl_data.is_sum_over_rows(arguments)
         self.skip_zero_advantage = skip_zero_advantage and self.sums_over_rows
-        self.policy = LanguagePolicy(self.model, tokenizer, config.max_new_tokens)
+        sampler = trl_sampler(self)
+        self.policy = LanguagePolicy(self.model, tokenizer, config.max_new_tokens, sampler)
         self.policy.references.keep(recipe.references())
         self.collector = Collector(
             recipe,
@@ -146,7 +149,7 @@ class CurriculumGRPOTrainer(GRPOTrainer):
         It is not prepared by accelerate, whose loaders read one batch ahead.
         """
         repeats = self.args.gradient_accumulation_steps * self.config.iterations
-        return step_loader(StepSampler(self._choose, self.room, repeats))
+        return trl_data.step_loader(trl_data.StepSampler(self._choose, self.room, repeats))
 
     def _choose(self) -> list[Pick] | None:
         """This process's picks of the coming step, or None once the budget is spent."""
@@ -192,9 +195,11 @@ class CurriculumGRPOTrainer(GRPOTrainer):
         # Before the step's tokens are counted: both factors are those of one clock.
         self._factor, _ = self.recipe.update.weights(self.clock)
         self.journal.count_tokens(self._rows, self._terms)
-        self.temperature = common_temperature(self._rows, self.temperature)
+        self.temperature = trl_data.common_temperature(self._rows, self.temperature)
         rewards = [rollout.score.total for rollout, _ in kept[first:last]]
-        return rollout_output(self._rows, rewards, len(prompts), self._tokenizer.eos_token_id)
+        return trl_data.rollout_output(
+            self._rows, rewards, len(prompts), self._tokenizer.eos_token_id
+        )
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """The one private hook: TRL's own advantages give way to those of the update dial."""
@@ -225,7 +230,7 @@ class CurriculumGRPOTrainer(GRPOTrainer):
             loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         else:
             loss = torch.zeros((), device=inputs["advantages"].device)
-            for batch in row_batches(inputs, self.accelerator, self.skip_zero_advantage):
+            for batch in trl_data.row_batches(inputs, self.accelerator, self.skip_zero_advantage):
                 loss = loss + super().compute_loss(model, batch, return_outputs, num_items_in_batch)
         loss = self._factor * loss
         # Once an update, in the first of its micro-batches: their gradients are added up.
@@ -286,7 +291,8 @@ def train_with_trl(
 ) -> dict[str, Any]:
     """Train to the end with TRL; the results, as `ScratchTrainer.train` gives them.
 
-    `options` are `CurriculumGRPOTrainer`'s `micro_batches` and `skip_zero_advantage`. Start it with
+    `options` are `CurriculumGRPOTrainer`'s `micro_batches`, `skip_zero_advantage`, `vllm` and
+    `vllm_server`. Start it with
     ``torchrun --nproc_per_node N`` for several processes; only process 0 is given the `run`.
     """
     trainer = CurriculumGRPOTrainer(model, tokenizer, recipe, config, run, peft_config, **options)

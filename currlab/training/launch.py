@@ -14,6 +14,7 @@ from currlab.errors import CurrlabError
 from currlab.models import load_model
 from currlab.runs import Run
 from currlab.training.config import TrainingConfig
+from currlab.training.vllm_checks import SERVER, check_vllm
 
 ENGINES = ("scratch", "trl")
 
@@ -34,11 +35,14 @@ def launch(
     device: str = "cpu",
     progress: bool = True,
     start: Start | None = None,
+    vllm: str = "off",
+    vllm_server: str = SERVER,
 ) -> dict[str, Any]:
     """Train in `folder`, or resume what is there, or return its results if it is finished.
 
     The recipe's strategies must be fresh: a resumed run restores their state itself. With `start`
-    training begins with that model in place of the config's, from which it was made.
+    training begins with that model in place of the config's, from which it was made. `vllm` and
+    `vllm_server` are as for `CurriculumGRPOTrainer`.
     """
     if engine not in ENGINES:
         raise CurrlabError(f"Unknown engine '{engine}'; the engines are {', '.join(ENGINES)}.")
@@ -46,9 +50,14 @@ def launch(
         raise CurrlabError(
             "The scratch engine is one process; under torchrun use the engine 'trl'."
         )
+    if engine == "scratch" and vllm != "off":
+        raise CurrlabError(f"The vLLM mode '{vllm}' needs the engine 'trl'; got '{engine}'.")
+    check_vllm(vllm, device, vllm_server)
     settings = {"engine": engine, "training": asdict(config), "recipe": recipe.describe()}
     if start:
         settings["warm_up"] = dict(start.warm_up)
+    if vllm != "off":
+        settings["vllm"] = vllm
     # Of torchrun's processes only the first keeps the run.
     first = int(os.environ.get("RANK", 0)) == 0
     with Run.open(folder, settings) if first else nullcontext() as run:
@@ -61,4 +70,5 @@ def launch(
             return ScratchTrainer(model, tokenizer, recipe, config, run).train(progress=progress)
         from currlab.training.grpo_trainer import train_with_trl
 
-        return train_with_trl(model, tokenizer, recipe, config, run, progress=progress)
+        options = {"vllm": vllm, "vllm_server": vllm_server}
+        return train_with_trl(model, tokenizer, recipe, config, run, progress=progress, **options)

@@ -12,7 +12,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from currlab.curricula.data import Rollout, View
 from currlab.models.tokenizer import prompt_ids, text_ids
 from currlab.training.references import References
-from currlab.training.rollouts import ROWS_AT_A_TIME, sample_completions
+from currlab.training.rollouts import ROWS_AT_A_TIME, Completion, sample_completions
+
+# (model, prompts' ids, seeds, max_new_tokens, temperature, end_id), as `sample_completions`.
+Sampler = Callable[
+    [PreTrainedModel, Sequence[Sequence[int]], Sequence[int], int, float, int], list[Completion]
+]
 
 
 class LanguagePolicy:
@@ -20,25 +25,34 @@ class LanguagePolicy:
 
     `tokens_generated` counts sampled tokens (the end-of-sequence token too), `tokens_forwarded`
     those and the prompts' and prefixes' tokens, a prompt that rows share counted once a call.
+    `sampler` makes the completions; `vllm_sampler` has others.
     """
 
     def __init__(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_new_tokens: int
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        max_new_tokens: int,
+        sampler: Sampler = sample_completions,
     ) -> None:
         self.model, self.tokenizer, self.max_new_tokens = model, tokenizer, max_new_tokens
+        self.sampler = sampler
         self.references = References(model)
         self.tokens_generated = self.tokens_forwarded = 0
 
     def generate(
         self, views: Sequence[View], seeds: Sequence[int], temperature: float
     ) -> list[Rollout]:
-        """One unscored rollout a view; row i depends on (view i, seed i) only. Greedy at 0."""
+        """One unscored rollout a view. Greedy at 0.
+
+        Row i depends on (view i, seed i) only, as far as the sampler keeps that (vLLM's does not).
+        """
         if not views:
             return []
         questions = {view.prompt: prompt_ids(view.prompt, self.tokenizer) for view in set(views)}
         prefixes = {view.prefix: text_ids(view.prefix, self.tokenizer) for view in set(views)}
         prompts = [(*questions[view.prompt], *prefixes[view.prefix]) for view in views]
-        completions = sample_completions(
+        completions = self.sampler(
             self.model,
             prompts,
             seeds,

@@ -50,11 +50,13 @@ def grpo_config(
     device: torch.device,
     folder: str,
     save: bool,
+    **vllm: Any,
 ) -> GRPOConfig:
     """TRL's settings for the same loss, optimiser and step as the from-scratch loop's.
 
     `rows` is this process's share of the step; `micro_batches` splits its forward and backward and
-    changes nothing else. Device and dtype are the model's own: there is no autocast.
+    changes nothing else. Device and dtype are the model's own: there is no autocast. `vllm` is what
+    `vllm_sampler.trl_settings` gives.
     """
     if rows % micro_batches:
         raise CurrlabError(f"{rows} rows cannot be split into {micro_batches} micro-batches.")
@@ -90,6 +92,7 @@ def grpo_config(
             adam_beta2=config.adam_betas[1],
             weight_decay=0.0,
             max_grad_norm=config.max_grad_norm,
+            **vllm,
             **{"loss_type": "dapo", "beta": 0.0, **recipe.update.trainer_settings()},
         )
 
