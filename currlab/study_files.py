@@ -25,7 +25,7 @@ from typing import Any
 import yaml
 
 from currlab.errors import CurrlabError
-from currlab.models.load import SHAPES, SHIPPED
+from currlab.models.load import MADE, SHAPES, SHIPPED
 from currlab.parameters import whole_numbers
 from currlab.study_plan import Contestant, Study
 from currlab.study_results import BASE
@@ -187,11 +187,11 @@ def _typed(key: str, value: Any) -> Any:
 
 
 def _model(given: Any) -> str:
-    """The name of a model that ships with the package, or a folder that exists."""
+    """The name of one of the package's models, or a folder that exists."""
     name = str(given)
-    if name in SHIPPED or name in SHAPES or Path(name).is_dir():
+    if name in (*SHIPPED, *MADE, *SHAPES) or Path(name).is_dir():
         return name
-    known = ", ".join([*SHIPPED, *SHAPES])
+    known = ", ".join([*SHIPPED, *MADE, *SHAPES])
     raise CurrlabError(f"Unknown model '{given}'; use {known} or the folder of a model.")
 
 

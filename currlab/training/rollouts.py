@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # On a CPU: more rows no longer speed up a matrix product, but leave the processor's cache.
 ROWS_AT_A_TIME = 256
-MOST_ROWS_ON_GPU = 2048  # many more gain nothing there either
+MOST_ROWS_ON_GPU = 2048  # a graph keeps the cache of its rows
 # Finished rows are dropped once they are this share of the batch: each drop copies the cache.
 DROP_SHARE = 0.125
 # Where no rows are dropped: to look whether all have ended makes the CPU wait for the GPU.
